@@ -1,0 +1,27 @@
+"""Errors meant for a person: the command line prints them as they are and exits with their status."""
+
+from __future__ import annotations
+
+DONE = 0
+UNEXPECTED = 1
+USAGE = 2
+GATE_REFUSED = 3
+DIFFERENCE_FOUND = 4
+
+
+class LakehouseError(Exception):
+    """Something a person can mend. The text says what happened, where, in which state we are, what to do."""
+
+    status = UNEXPECTED
+
+
+class UsageError(LakehouseError):
+    """A wrong argument, setting or place."""
+
+    status = USAGE
+
+
+class GateRefusedError(LakehouseError):
+    """A batch broke a quality gate and was not published."""
+
+    status = GATE_REFUSED

@@ -1,0 +1,88 @@
+"""Settings: `conf/lakehouse.toml`, overridden by `LAKEHOUSE_*`, overridden by the command line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+from pydantic import Field, StringConstraints
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from conf.errors import UsageError
+from conf.home import Home
+
+FILE = Path(__file__).with_name("lakehouse.toml")
+PREFIX = "LAKEHOUSE_"
+
+
+class Settings(BaseSettings):
+    """One value per setting, checked; `conf/lakehouse.toml` says what each means."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file=FILE, extra="forbid", frozen=True)
+
+    home: Path
+    master: str
+    driver_memory: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[kmgKMG]$")]
+    min_free_mib: int = Field(ge=0)
+    spark: dict[str, str] = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The command line wins over the environment, the environment over the file."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+    @property
+    def place(self) -> Home:
+        """The lakehouse these settings name."""
+        return Home(self.home.expanduser().absolute())
+
+
+def load(**given: Any) -> Settings:
+    """The settings in force; raises UsageError naming the setting, where it stands and what it may be."""
+    _refuse_unknown_variables()
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except pydantic.ValidationError as invalid:
+        raise UsageError("\n".join(_explain(error) for error in invalid.errors())) from None
+    except ValueError as invalid:
+        raise UsageError(f"{FILE}: not valid TOML: {invalid}. Correct the file and run again.") from None
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable not in known:
+            raise UsageError(_unknown(variable, known, "in the environment"))
+
+
+def _explain(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return _unknown(name, set(Settings.model_fields), f"in {FILE}")
+    allowed = re.sub(r"^Value error, ", "", error["msg"])
+    return (
+        f"Setting {name}: {allowed} (found: {error['input']!r}).\n"
+        f"Correct it in {FILE} or in {PREFIX}{name.upper()} and run again."
+    )
+
+
+def _unknown(name: str, known: set[str], where: str) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return f"Unknown setting {name} {where}.{hint}\nKnown: {', '.join(sorted(known))}."
