@@ -1,0 +1,52 @@
+# Everything a person does here. `make` alone lists it.
+#
+# GNU make 3.81 (macOS) must be able to read this.
+
+PYTHON ?= python3
+LAKEHOUSE_HOME ?= data
+BIN := .venv/bin
+CODE := bronze silver gold generator conf lakehouse.py tests
+
+# The stamp names the checkout it was made for: a copied or moved checkout installs again.
+# The quotes keep a folder name with spaces in one piece.
+ifneq ("$(shell test -x $(BIN)/python && cat .venv/installed 2>/dev/null)","$(CURDIR)")
+STALE := stale
+endif
+
+# Most folders share their name with a target.
+.PHONY: help install pipeline test sql lint lock clean stale
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+install: .venv/installed ## Install everything into .venv, Java and JARs included
+
+.venv/installed: requirements.txt pyproject.toml conf/jars.txt $(STALE)
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON): no such program. Install Python 3.11 or newer, or name yours: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$("$(PYTHON)" -V 2>&1): 3.11 or newer is needed. Nothing was installed. Name yours: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 2; }
+	@"$(PYTHON)" -m conf.install
+
+pipeline: install ## Generate a sample when nothing was delivered yet, and run through to gold
+	@test -n "$$(find "$(LAKEHOUSE_HOME)/landing" -type f 2>/dev/null | head -1)" || \
+	$(BIN)/lakehouse generate --home "$(LAKEHOUSE_HOME)" --events 200000 --hours 48 --seed 1 \
+	--start "$$($(BIN)/python -c 'from datetime import *; print((datetime.now(timezone.utc) - timedelta(days=2)).strftime("%Y-%m-%dT00:00:00Z"))')"
+	@$(BIN)/lakehouse run --home "$(LAKEHOUSE_HOME)"
+
+test: install ## Run the tests
+	@$(BIN)/pytest
+
+sql: install ## Query the tables; with Q="SELECT …" one query, else a prompt
+	@$(BIN)/lakehouse sql --home "$(LAKEHOUSE_HOME)" $(if $(Q),"$$Q")
+
+lint: install ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(CODE)
+
+lock: ## Pin again after a change in pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "uv: no such program. Install it to make the lock; nothing else needs it." >&2; exit 2; }
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements.txt
+
+clean: ## Remove what was installed and cached; data stays
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
