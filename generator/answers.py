@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conf.home import Home
-from conf.tables import CLICK, EVENT_FIELDS, GOLD, IMPRESSION, PAGE_HOURLY, Table
+from conf.tables import CLICK, EVENT_FIELDS, GOLD, IMPRESSION, PAGE_HOURLY, STATISTICS, Table
 from generator import journal
-from generator.draw import SCHEMA
-from generator.naming import named
+from generator.draw import SCHEMA, user_keys
 from generator.order import HOUR
 from generator.world import World
 
@@ -30,58 +31,74 @@ def event_log(path: Path, world: World) -> Iterator[Callable[[pl.DataFrame], Non
     """Appends distinct events to the file at `path`, which appears when all are in.
 
     Call it once an hour of events: each call is a row group, which a reader of another hour skips.
+    `user_id` is kept as the number whose 16 hexadecimal digits are the cookie id, the other fields as sent.
     """
+    meetings = world.meetings.cast(pl.Categorical)
+
+    def rows(events: pl.DataFrame) -> pa.Table:
+        names = meetings[events["meeting"]].get_columns()
+        users = pl.Series("user_id", user_keys(world, events["user"]))
+        return events.select("timestamp", "event_type", *names, users).to_arrow()
+
     with journal.replacing(path) as unfinished:
-        fields = named(world, pl.DataFrame(schema=SCHEMA))
-        with pq.ParquetWriter(unfinished, fields.to_arrow().schema, compression="zstd") as file:
-
-            def append(events: pl.DataFrame) -> None:
-                file.write_table(named(world, events).to_arrow())
-
-            yield append
+        schema = rows(pl.DataFrame(schema=SCHEMA)).schema
+        with pq.ParquetWriter(unfinished, schema, compression="zstd", compression_level=1) as file:
+            yield lambda events: file.write_table(rows(events))
 
 
 def count(home: Home, days: range, tell: Callable[[str, int, int], None]) -> None:
     """Bring the key up to date for the UTC days that begin at these Unix times.
 
-    Hour by hour, because a day of events may not fit in memory; only who was seen is kept for the day.
+    Hour by hour, because a day of events may not fit in memory; only who saw what is held for the day.
     """
     events = pl.scan_parquet(sorted((home.answers / journal.EVENTS).glob("events-*.parquet")))
     counted: dict[str, list[pl.DataFrame]] = {table.name: [] for table in GOLD}
     for done, day in enumerate(days, start=1):
-        hours = [_hour(events, hour) for hour in range(day, day + DAY, HOUR)]
-        for subject in SUBJECTS:
-            seen = pl.concat([_seen(hour, subject) for hour in hours])
-            name = subject.removesuffix("_id")
-            counted[f"gold.{name}_hourly"].append(_statistics(seen, subject, "hour"))
-            counted[f"gold.{name}_daily"].append(_statistics(seen, subject, "day"))
+        _count_day(events, day, counted)
         tell("key", done, len(days))
     for table in GOLD:
         _replace_days(home, table, days, pl.concat(counted[table.name]))
 
 
-def _hour(events: pl.LazyFrame, hour: int) -> pl.DataFrame:
-    in_hour = pl.col("timestamp").is_between(hour, hour + HOUR, closed="left")
-    return events.filter(in_hour).unique(EVENT_FIELDS).collect()
+def _count_day(events: pl.LazyFrame, day: int, counted: dict[str, list[pl.DataFrame]]) -> None:
+    hourly: dict[str, list[pl.DataFrame]] = {subject: [] for subject in SUBJECTS}
+    seen: dict[str, list[pl.DataFrame]] = {subject: [] for subject in SUBJECTS}
+    for hour in range(day, day + DAY, HOUR):
+        in_hour = pl.col("timestamp").is_between(hour, hour + HOUR, closed="left")
+        happened = events.filter(in_hour).unique(EVENT_FIELDS).collect()
+        for subject in SUBJECTS:
+            by_user = _by_user(happened, subject)
+            hourly[subject].append(_by_hour(by_user, subject, hour))
+            seen[subject].append(by_user.select(subject, "user_id"))
+    for subject in SUBJECTS:
+        name = subject.removesuffix("_id")
+        of_day = pl.concat(hourly[subject])
+        counted[f"gold.{name}_hourly"].append(of_day)
+        counted[f"gold.{name}_daily"].append(_by_day(of_day, pl.concat(seen[subject]), subject))
 
 
-def _seen(events: pl.DataFrame, subject: str) -> pl.DataFrame:
-    """One row per subject, user and hour."""
-    happened = pl.from_epoch(pl.col("timestamp") * 1_000_000, time_unit="us").dt.replace_time_zone("UTC")
-    return (
-        events.group_by(subject, "user_id", hour=happened.dt.truncate("1h"))
-        .agg(
-            views=(pl.col("event_type") == IMPRESSION).sum().cast(pl.Int64),
-            clicks=(pl.col("event_type") == CLICK).sum().cast(pl.Int64),
-        )
-        .with_columns(day=pl.col("hour").dt.date())
+def _by_user(events: pl.DataFrame, subject: str) -> pl.DataFrame:
+    return events.group_by(subject, "user_id").agg(
+        views=(pl.col("event_type") == IMPRESSION).sum().cast(pl.Int64),
+        clicks=(pl.col("event_type") == CLICK).sum().cast(pl.Int64),
     )
 
 
-def _statistics(seen: pl.DataFrame, subject: str, bucket: str) -> pl.DataFrame:
-    """One row per subject and bucket, as gold has it."""
-    return seen.group_by(subject, bucket).agg(
-        pl.col("views", "clicks").sum(), distinct_users=pl.col("user_id").n_unique().cast(pl.Int64)
+def _by_hour(by_user: pl.DataFrame, subject: str, hour: int) -> pl.DataFrame:
+    """One row per subject, as gold has it; `by_user` has a row per subject and user of the hour."""
+    starts = pl.lit(datetime.fromtimestamp(hour, UTC), pl.Datetime("us", "UTC"))
+    users = by_user.group_by(subject).agg(
+        pl.col("views", "clicks").sum(), distinct_users=pl.len().cast(pl.Int64)
+    )
+    return users.select(pl.col(subject).cast(pl.String), starts.alias("hour"), *STATISTICS)
+
+
+def _by_day(hourly: pl.DataFrame, seen: pl.DataFrame, subject: str) -> pl.DataFrame:
+    """One row per subject, as gold has it; `seen` has a row per subject, user and hour."""
+    totals = hourly.group_by(subject, day=pl.col("hour").dt.date()).agg(pl.col("views", "clicks").sum())
+    users = seen.group_by(pl.col(subject)).agg(distinct_users=pl.col("user_id").n_unique().cast(pl.Int64))
+    return totals.join(users.cast({subject: pl.String}), on=subject, how="inner", validate="1:1").select(
+        subject, "day", *STATISTICS
     )
 
 

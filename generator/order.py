@@ -17,6 +17,8 @@ FORMATS = {"json": "jsonl", "csv": "csv", "parquet": "parquet"}
 """What --format may be, and the file name ending each gives."""
 
 HOUR = 3600
+TO_THE_HOUR = "%Y-%m-%dT%H:00:00Z"
+
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Silver refuses what happened before."""
 
@@ -64,7 +66,7 @@ class Order:
         """What to type to give this order."""
         return (
             f"lakehouse generate --events {self.events} --hours {self.hours} "
-            f"--start {self.start:%Y-%m-%dT%H}:00:00Z --seed {self.seed} "
+            f"--start {self.start:{TO_THE_HOUR}} --seed {self.seed} "
             f"--format {self.format}{' --gzip' if self.gzip else ''} "
             f"--duplicates {self.duplicates} --late {self.late} --malformed {self.malformed}"
         )
@@ -112,22 +114,23 @@ def _check_format(order: Order) -> None:
 
 def _check_times(order: Order, now: datetime) -> None:
     start = order.start
+    given = f"--start {start.isoformat()}"
     if start.utcoffset() != timedelta(0):
-        raise UsageError(
-            f"--start {start.isoformat()}: must be in UTC, e.g. {start:%Y-%m-%dT%H}:00:00+00:00."
-        )
+        utc = start.astimezone(UTC) if start.tzinfo else start
+        raise UsageError(f"{given}: must be in UTC, e.g. {utc:{TO_THE_HOUR}}.")
     if start != start.replace(minute=0, second=0, microsecond=0):
-        raise UsageError(
-            f"--start {start.isoformat()}: must be a whole hour, e.g. {start:%Y-%m-%dT%H}:00:00Z."
-        )
+        raise UsageError(f"{given}: must be a whole hour, e.g. {start:{TO_THE_HOUR}}.")
     if start < EARLIEST:
-        raise UsageError(f"--start {start.isoformat()}: silver refuses events before 2000; start later.")
-    if order.hours * HOUR > (now - start).total_seconds() + HOUR:
-        latest = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=min(order.hours, 10**6))
+        raise UsageError(f"{given}: silver refuses events before 2000; start later.")
+    under_way = now.replace(minute=0, second=0, microsecond=0)
+    most = (under_way - start) // timedelta(hours=1) + 1
+    if order.hours > most:
+        instead = (
+            f"Ask for at most {most} hours." if most > 0 else f"Start at {under_way:{TO_THE_HOUR}} or before."
+        )
         raise UsageError(
-            f"--start {start.isoformat()} --hours {order.hours}: reaches into the future, "
-            f"and silver refuses events that have not happened.\n"
-            f"Start at {latest:%Y-%m-%dT%H}:00:00Z or before, or ask for fewer hours."
+            f"{given} --hours {order.hours}: reaches into the future, "
+            f"and silver refuses events that have not happened.\n{instead}"
         )
 
 
