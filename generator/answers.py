@@ -46,26 +46,47 @@ def event_log(path: Path, world: World) -> Iterator[Callable[[pl.DataFrame], Non
             yield lambda events: file.write_table(rows(events))
 
 
-def count(home: Home, days: range, tell: Callable[[str, int, int], None]) -> None:
-    """Bring the key up to date for the UTC days that begin at these Unix times.
+def count(home: Home, entry: journal.Entry, tell: Callable[[str, int, int], None]) -> None:
+    """Bring the key up to date for the UTC days of the entry's events; for all days when there is no key.
 
-    Hour by hour, because a day of events may not fit in memory; only who saw what is held for the day.
+    Hour by hour, because a day of events may not fit in memory; only who saw what is held for the day. Of
+    other orders only those that reach into the hour are read, so an order costs what it touches.
     """
-    events = pl.scan_parquet(sorted((home.answers / journal.EVENTS).glob("events-*.parquet")))
+    entries = journal.entries(home)
+    days = sorted({day for each in ([entry] if complete(home) else entries) for day in _days(home, each)})
     counted: dict[str, list[pl.DataFrame]] = {table.name: [] for table in GOLD}
     for done, day in enumerate(days, start=1):
-        _count_day(events, day, counted)
+        _count_day(home, entries, day, counted)
         tell("key", done, len(days))
     for table in GOLD:
         _replace_days(home, table, days, pl.concat(counted[table.name]))
 
 
-def _count_day(events: pl.LazyFrame, day: int, counted: dict[str, list[pl.DataFrame]]) -> None:
+def _days(home: Home, entry: journal.Entry) -> list[int]:
+    """The UTC days (Unix seconds) the entry has events on."""
+    log = pl.scan_parquet(journal.events_file(home, entry.order))
+    return log.select(pl.col("timestamp") // DAY * DAY).unique().collect()["timestamp"].to_list()
+
+
+def _happened(home: Home, entries: list[journal.Entry], hour: int) -> pl.DataFrame | None:
+    """One row per distinct event of the hour; None when no order reaches into it."""
+    reach = [each for each in entries if each.seconds.start < hour + HOUR and hour < each.seconds.stop]
+    if not reach:
+        return None
+    events = pl.scan_parquet([journal.events_file(home, each.order) for each in reach])
+    in_hour = pl.col("timestamp").is_between(hour, hour + HOUR, closed="left")
+    return events.filter(in_hour).unique(EVENT_FIELDS).collect()
+
+
+def _count_day(
+    home: Home, entries: list[journal.Entry], day: int, counted: dict[str, list[pl.DataFrame]]
+) -> None:
     hourly: dict[str, list[pl.DataFrame]] = {subject: [] for subject in SUBJECTS}
     seen: dict[str, list[pl.DataFrame]] = {subject: [] for subject in SUBJECTS}
     for hour in range(day, day + DAY, HOUR):
-        in_hour = pl.col("timestamp").is_between(hour, hour + HOUR, closed="left")
-        happened = events.filter(in_hour).unique(EVENT_FIELDS).collect()
+        happened = _happened(home, entries, hour)
+        if happened is None:
+            continue
         for subject in SUBJECTS:
             by_user = _by_user(happened, subject)
             hourly[subject].append(_by_hour(by_user, subject, hour))
@@ -102,13 +123,13 @@ def _by_day(hourly: pl.DataFrame, seen: pl.DataFrame, subject: str) -> pl.DataFr
     )
 
 
-def _replace_days(home: Home, table: Table, days: range, fresh: pl.DataFrame) -> None:
+def _replace_days(home: Home, table: Table, days: list[int], fresh: pl.DataFrame) -> None:
     path = answer(home, table)
     subject, bucket = table.key
     kept = fresh.clear()
     if path.exists():
-        second = pl.col(bucket).cast(pl.Datetime("us")).dt.epoch("s")
-        kept = pl.read_parquet(path).filter(~second.is_between(days.start, days.stop, closed="left"))
+        day = pl.col(bucket).cast(pl.Datetime("us")).dt.epoch("s") // DAY * DAY
+        kept = pl.read_parquet(path).filter(~day.is_in(days))
     with journal.replacing(path) as unfinished:
         pl.concat([kept, fresh]).sort(subject, bucket).write_parquet(unfinished)
 

@@ -44,7 +44,9 @@ def _write(world: World, rng: np.random.Generator, records: pl.DataFrame) -> Wri
         as_bytes(_malformed(malformation, row, columns, event) + ending)
         for malformation, event in zip(malformed, fields[rows].iter_rows(named=True), strict=True)
     ]
-    lines = pl.concat([pl.Series([row(columns) + ending]), _lines(fields, columns, bool(quote_all), ending)])
+    lines = pl.concat(
+        [pl.Series([row(columns) + ending]), _lines(fields, columns, '"' if quote_all else "", ending)]
+    )
     return Written(body=spliced(lines, (rows + 1).tolist(), instead), malformed=malformed)
 
 
@@ -63,7 +65,6 @@ def _malformed(
     return row([text if column == malformation.field else event[column] for column in columns])
 
 
-def _lines(fields: pl.DataFrame, columns: list[str], quote_all: bool, ending: str) -> pl.Series:
-    quote = '"' if quote_all else ""
+def _lines(fields: pl.DataFrame, columns: list[str], quote: str, ending: str) -> pl.Series:
     values = pl.concat_str(pl.col(columns).cast(pl.String), separator=f"{quote},{quote}")
     return fields.select(line=pl.concat_str(pl.lit(quote), values, pl.lit(quote + ending)))["line"]

@@ -73,14 +73,14 @@ def generate(order: Order, home: Home, progress: Progress | None = None) -> Deli
     before anything is written, for an order that cannot be carried out.
     """
     check(order, datetime.now(UTC))
-    tell = progress or (lambda stage, done, total: None)
+    tell = progress or (lambda *_: None)
     entry = _admit(order, home)
     journal.record(home, replace(entry, finished=False))
     site = build(order.seed)
     _keep_world(site, order.seed, home)
     tally = _write_files(order, entry.reach_back, site, home, tell)
     with _timed(tally, "count"):
-        answers.count(home, _days(home, entry), tell)
+        answers.count(home, entry, tell)
     malformed = tally.kinds.total()
     journal.record(
         home,
@@ -142,14 +142,6 @@ def _admit(order: Order, home: Home) -> Entry:
     starts = [entry.order.first_second for entry in known if entry.order.start < order.start]
     oldest = order.first_second - LOOK_BACK * HOUR
     return Entry(order=order, reach_back=max(min(starts), oldest) if starts else None)
-
-
-def _days(home: Home, entry: Entry) -> range:
-    """The UTC days the key must be counted for: those the order touched, or all when there is no key."""
-    touched = [entry] if answers.complete(home) else journal.entries(home)
-    first = min(each.reach_back or each.order.first_second for each in touched)
-    last = max(each.order.first_second + each.order.hours * HOUR for each in touched)
-    return range(first // answers.DAY * answers.DAY, last, answers.DAY)
 
 
 def _write_files(order: Order, reach_back: int | None, site: World, home: Home, tell: Progress) -> _Tally:

@@ -7,7 +7,6 @@ short is known, and giving it again completes it.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from conf.home import Home
-from generator.order import Order, read
+from generator.order import HOUR, Order, read
 
 EVENTS = ".events"
 """Folder below answers with, per order, its entry (.json) and its distinct events (.parquet)."""
@@ -36,6 +35,12 @@ class Entry:
     malformed: int = 0
     rules: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> range:
+        """The Unix times its events may have."""
+        first = self.order.first_second
+        return range(first if self.reach_back is None else self.reach_back, first + self.order.hours * HOUR)
 
 
 def events_file(home: Home, order: Order) -> Path:
@@ -73,7 +78,7 @@ def replacing(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(f".{path.name}.tmp")
     try:
         yield unfinished
-        os.replace(unfinished, path)
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
 """Every way a record can be refused, each with the rules it breaks.
 
-A `Flaw` in a value is declared once, as JSON text; `as_csv` and `as_typed` say what CSV and Parquet can
-carry of it. A flaw in the syntax belongs to one format and turns the text of a good record into a bad one.
+A `Flaw` in a value is declared once, as JSON text; `csv_text` and `typed_value` say what CSV and Parquet
+can carry of it. A `Break` belongs to one format and turns the text of a good record into a bad one.
 """
 
 from __future__ import annotations
@@ -146,16 +146,16 @@ _NOT_ONE_OBJECT: dict[str, Callable[[str], str]] = {
     "same_key_and_value_twice": lambda good: good[:-1] + "," + good[1:],
     "trailing_comma": lambda good: good[:-1] + ",}",
     "single_quotes": lambda good: good.replace('"', "'"),
-    "garbage": lambda good: "upstream timed out (110) while reading response header",
+    "garbage": lambda _: "upstream timed out (110) while reading response header",
     "array": lambda good: f"[{good}]",
     "text": json.dumps,
-    "number": lambda good: "42",
-    "null": lambda good: "null",
+    "number": lambda _: "42",
+    "null": lambda _: "null",
     "not_utf8": lambda good: good[:-2] + NOT_UTF8 + '"}',
 }
 JSON_BREAKS = (
     *(Break(name, (WELL_FORMED,), spoil) for name, spoil in _NOT_ONE_OBJECT.items()),
-    Break("empty_object", tuple(RULE_OF_MISSING.values()), lambda good: "{}"),
+    Break("empty_object", tuple(RULE_OF_MISSING.values()), lambda _: "{}"),
 )
 
 

@@ -48,7 +48,7 @@ def test_given_again_nothing_changes(give, home, order, bytes_below):
 
 @pytest.mark.parametrize("stage", ["deliveries", "key"])
 def test_cut_short_then_given_again(home, tmp_path, order, bytes_below, stage):
-    def stop(at, done, total):
+    def stop(at, *_):
         if at == stage:
             raise KeyboardInterrupt
 
@@ -62,7 +62,7 @@ def test_cut_short_then_given_again(home, tmp_path, order, bytes_below, stage):
 
 
 def test_cut_short_blocks_other_orders(home, order):
-    def stop(at, done, total):
+    def stop(*_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
