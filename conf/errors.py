@@ -7,6 +7,7 @@ UNEXPECTED = 1
 USAGE = 2
 GATE_REFUSED = 3
 DIFFERENCE_FOUND = 4
+INTERRUPTED = 130
 
 
 class LakehouseError(Exception):

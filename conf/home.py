@@ -64,6 +64,11 @@ class Home:
         """One structured log file a run."""
         return self.root / "logs"
 
+    @property
+    def holder(self) -> Path:
+        """Who holds the lock."""
+        return self.root / "state" / "holder.json"
+
     def table(self, table: Table) -> str:
         """The path of a Delta table."""
         return str(self.warehouse / table.layer / table.short_name)

@@ -51,6 +51,7 @@ def main() -> int:
     try:
         _check_machine()
         lock = _alone()
+        _check_space()
         _make_venv()
         _install_packages(lock)
         _fetch_jars(lock)
@@ -84,10 +85,14 @@ def _check_machine() -> None:
             f"{ROOT}: writing is not allowed there, and everything is installed into {VENV}.\n"
             "Nothing was installed. Clone the repository to a folder of yours, or mend the permissions."
         )
+
+
+def _check_space() -> None:
+    shutil.rmtree(SCRATCH, ignore_errors=True)
     free = shutil.disk_usage(ROOT).free >> 20
-    if not VENV.exists() and free < NEEDED_MIB:
+    if free < NEEDED_MIB and not any(VENV.glob("lib/python*/site-packages/pyspark-*.dist-info")):
         raise LakehouseError(
-            f"{ROOT}: {free} MiB are free there, installing needs {NEEDED_MIB} MiB (it keeps 1,800).\n"
+            f"{ROOT}: {free} MiB are free there, installing needs {NEEDED_MIB} MiB and keeps 1,800.\n"
             "Nothing was installed. Make room and run `make install` again."
         )
 

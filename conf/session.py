@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from conf import java
-from conf.home import Home
 from conf.settings import Settings
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 
 
-def spark_settings(settings: Settings, home: Home) -> dict[str, str]:
+class Spark:
+    """Spark for one verb: started when first asked for, beside whatever else goes on, stopped at the end.
+
+    A verb that finds nothing to do never pays for it.
+    """
+
+    def __init__(self, settings: Settings, scratch: Path, log: Path, commit: str = "") -> None:
+        self._begin = functools.partial(start, settings, scratch, log, commit)
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._session: Future[SparkSession] | None = None
+
+    def begin(self) -> None:
+        """Start it in the background, unless it is started."""
+        if self._session is None:
+            self._session = self._pool.submit(self._begin)
+
+    @property
+    def session(self) -> SparkSession:
+        """The session; waits until it is up."""
+        self.begin()
+        assert self._session is not None  # noqa: S101 - begin() sets it
+        return self._session.result()
+
+    def work(self) -> str:
+        """How many of the tasks at hand are done, in words; empty when idle."""
+        if self._session is None or not self._session.done() or self._session.exception():
+            return ""
+        tracker = self.session.sparkContext.statusTracker()
+        stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]
+        done = sum(stage.numCompletedTasks for stage in stages if stage)
+        of = sum(stage.numTasks for stage in stages if stage)
+        return f"{done} of {of} tasks" if of else ""
+
+    def stop(self) -> None:
+        """Stop it, if it was started."""
+        if self._session is not None and not self._session.exception():
+            self.session.stop()
+        self._pool.shutdown()
+
+
+def spark_settings(settings: Settings, scratch: Path) -> dict[str, str]:
     """Spark's settings for one process, the ones of `[spark]` last; also read by the spark-sql shell.
 
     UTC everywhere, nothing beyond loopback, no user interface, scratch beside the tables.
@@ -30,7 +74,7 @@ def spark_settings(settings: Settings, home: Home) -> dict[str, str]:
             "-XX:TieredStopAtLevel=4",
             "-Duser.timezone=UTC",
             "-Dfile.encoding=UTF-8",
-            f"-Djava.io.tmpdir={home.scratch}",
+            f"-Djava.io.tmpdir={scratch}",
             f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
         ]
     )
@@ -41,13 +85,13 @@ def spark_settings(settings: Settings, home: Home) -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": jvm,
-        "spark.local.dir": str(home.scratch),
+        "spark.local.dir": str(scratch),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.warehouse.dir": str(home.scratch / "none"),
+        "spark.sql.warehouse.dir": str(scratch / "none"),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(4 * cores),
         "spark.sql.parquet.compression.codec": "zstd",
@@ -62,15 +106,44 @@ def spark_settings(settings: Settings, home: Home) -> dict[str, str]:
     }
 
 
-def start(settings: Settings, home: Home) -> SparkSession:
-    """The session of this process; starts a JVM when there is none yet."""
-    os.environ["JAVA_HOME"] = str(java.home())
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["TZ"] = "UTC"
-    home.scratch.mkdir(parents=True, exist_ok=True)
-    # Without this the JVM asks the resolver for this machine's own name, and listens on what it says.
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+def environment() -> dict[str, str]:
+    """What a Spark process must find in its environment."""
+    return {
+        "JAVA_HOME": str(java.home()),
+        "PYSPARK_PYTHON": sys.executable,
+        "TZ": "UTC",
+        # Without it the JVM asks the resolver for this machine's own name, and listens on what it says.
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+
+
+def start(settings: Settings, scratch: Path, log: Path, commit: str = "") -> SparkSession:
+    """The session of this process; starts a JVM when there is none yet, whose own words go to `log`.
+
+    `commit` is noted in every commit as its userMetadata: which run made it.
+    """
+    os.environ |= environment()
+    scratch.mkdir(parents=True, exist_ok=True)
     builder = SparkSession.builder
-    for name, value in spark_settings(settings, home).items():
+    for name, value in spark_settings(settings, scratch).items():
         builder = builder.config(name, value)
-    return builder.getOrCreate()
+    with _errors_to(log):
+        spark = builder.config("spark.databricks.delta.commitInfo.userMetadata", commit).getOrCreate()
+    # Otherwise pyspark prints a JSON copy of every failed query on stderr.
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    return spark
+
+
+@contextmanager
+def _errors_to(log: Path) -> Iterator[None]:
+    """A process started within inherits `log` as its standard error; ours is as before afterwards."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    ours = os.dup(2)
+    try:
+        with log.open("ab") as stream:
+            os.dup2(stream.fileno(), 2)
+        yield
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)

@@ -11,6 +11,10 @@ EVENT_FIELDS = ("timestamp", "event_type", "banner_id", "placement_id", "page_id
 """The six fields of a delivered event; together they are its identity."""
 
 IDS = ("banner_id", "placement_id", "page_id", "user_id")
+TAKEN = "taken"
+SET_ASIDE = "set_aside"
+"""What becomes of a delivery: bronze.deliveries.status."""
+
 IMPRESSION = 0
 CLICK = 1
 
@@ -157,6 +161,17 @@ SILVER_DRIFT = Table(
     """,
 )
 
+SILVER_VOLUME = Table(
+    name="silver.volume",
+    grain="one UTC event hour in one bronze batch",
+    key=("batch_id", "hour"),
+    ddl="""
+        batch_id BIGINT    COMMENT 'The bronze batch',
+        hour     TIMESTAMP COMMENT 'UTC hour the events happened in',
+        accepted BIGINT    COMMENT 'Events the batch added to the hour'
+    """,
+)
+
 
 def _statistics(subject: str, bucket: str, bucket_type: str, meaning: str) -> Table:
     return Table(
@@ -191,5 +206,6 @@ TABLES = (
     SILVER_QUALITY,
     SILVER_LEDGER,
     SILVER_DRIFT,
+    SILVER_VOLUME,
     *GOLD,
 )

@@ -1,0 +1,228 @@
+"""Deliveries -> bronze.deliveries, bronze.events."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from bronze.judge import Judged, judge
+from bronze.landing import Found, read_stamps, stamp, survey, write_stamps
+from conf import log, warehouse
+from conf.home import Home
+from conf.tables import BRONZE_DELIVERIES, BRONZE_EVENTS, SET_ASIDE, TAKEN
+
+WHITE_SPACE = " \t\r\x0b\x0c"
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What landing holds that bronze has not taken: files to read, and how far bronze had come."""
+
+    found: list[Found]
+    taken: dict[str, frozenset[str]]
+    batch_id: int
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What one bronze step did. `set_aside` holds (source, where it lies now, reason), `unreadable`
+    (source, reason)."""
+
+    batch_id: int | None = None
+    files: int = 0
+    records: int = 0
+    bytes: int = 0
+    set_aside: list[tuple[str, Path, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+
+def arrivals(home: Home) -> Arrivals:
+    """What is there to take, found without Spark: files never read before, or written to since."""
+    committed = warehouse.marker(home, BRONZE_EVENTS, warehouse.LANDING)
+    taken = _taken(home, committed)
+    stamps = read_stamps(home)
+    found = [
+        file
+        for file in survey(home)
+        if file.stamp != (held := stamps.get(file.source, ("", "")))[0]
+        or held[1] not in taken.get(file.source, frozenset())
+    ]
+    return Arrivals(found, taken, committed + 1)
+
+
+def _taken(home: Home, committed: int) -> dict[str, frozenset[str]]:
+    """Fingerprints taken, by source; rows of a batch that bronze.events never committed do not count."""
+    if not warehouse.exists(home, BRONZE_DELIVERIES):
+        return {}
+    columns = ["source", "fingerprint", "status", "batch_id"]
+    deliveries = warehouse.state(home, BRONZE_DELIVERIES).to_pyarrow_table(columns=columns)
+    in_force = pc.and_(
+        pc.less_equal(deliveries["batch_id"], committed), pc.equal(deliveries["status"], TAKEN)
+    )
+    fingerprints: dict[str, set[str]] = {}
+    kept = deliveries.filter(in_force)
+    for source, fingerprint in zip(kept["source"].to_pylist(), kept["fingerprint"].to_pylist(), strict=True):
+        fingerprints.setdefault(source, set()).add(fingerprint)
+    return {source: frozenset(held) for source, held in fingerprints.items()}
+
+
+def judge_all(home: Home, arrived: Arrivals) -> list[Judged]:
+    """Read every arrival once, without Spark: new deliveries are staged, known bytes only remembered."""
+    log.stage("bronze", f"reading {len(arrived.found)} files")
+    shutil.rmtree(home.staging, ignore_errors=True)
+    home.staging.mkdir(parents=True)
+    judged = _judged(home, arrived)
+    remember(home, [one for one in judged if not one.staged])
+    return judged
+
+
+def ingest(spark: SparkSession, home: Home, batch_id: int, judged: list[Judged]) -> Intake:
+    """Take every staged delivery as one batch; set aside what is not what its name says.
+
+    The plan (which bytes of which file) is committed to bronze.deliveries first and comes into force
+    with the commit of the records; a run that ended in between leaves a plan that is replaced.
+    """
+    new = [one for one in judged if one.staged]
+    refused = [one for one in judged if one.problem]
+    if not new and not refused:
+        return Intake(unreadable=unreadable(judged))
+    ingested_at = _clock(home, batch_id)
+    _write_plan(spark, home, batch_id, ingested_at, new, refused)
+    _write_records(spark, home, batch_id, ingested_at, new)
+    moved = [_set_aside(home, one) for one in refused]
+    shutil.rmtree(home.staging, ignore_errors=True)
+    remember(home, new)
+    [commit] = warehouse.state(home, BRONZE_EVENTS).history(limit=1)
+    return Intake(
+        batch_id=batch_id,
+        files=len(new),
+        records=int(commit.get("operationMetrics", {}).get("numOutputRows", 0)),
+        bytes=sum(one.found.bytes for one in new),
+        set_aside=moved,
+        unreadable=unreadable(judged),
+    )
+
+
+def unreadable(judged: list[Judged]) -> list[tuple[str, str]]:
+    """(source, reason) of the files that could not be opened; they stay in landing."""
+    return [(one.found.source, one.unreadable) for one in judged if one.unreadable]
+
+
+def _judged(home: Home, arrived: Arrivals) -> list[Judged]:
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        jobs = [
+            pool.submit(judge, found, arrived.taken.get(found.source, frozenset()), home.staging, number)
+            for number, found in enumerate(arrived.found)
+        ]
+        return [job.result() for job in jobs]
+
+
+def _clock(home: Home, batch_id: int) -> datetime:
+    """Now, and later than every batch before: the order of deliveries survives a clock set back."""
+    now = datetime.now(UTC)
+    if batch_id == 1:
+        return now
+    held = warehouse.state(home, BRONZE_DELIVERIES).to_pyarrow_table(columns=["ingested_at"])
+    last: datetime = pc.max(held["ingested_at"]).as_py()
+    return max(now, last + timedelta(microseconds=1))
+
+
+def _write_plan(
+    spark: SparkSession,
+    home: Home,
+    batch_id: int,
+    ingested_at: datetime,
+    new: list[Judged],
+    refused: list[Judged],
+) -> None:
+    plan = [
+        {
+            "source": one.found.source,
+            "fingerprint": one.fingerprint,
+            "bytes": one.found.bytes,
+            "format": one.found.format + (".gz" if one.found.gzipped else ""),
+            "status": SET_ASIDE if one.problem else TAKEN,
+            "reason": one.problem,
+            "ingested_at": ingested_at,
+            "batch_id": batch_id,
+        }
+        for one in [*new, *refused]
+    ]
+    rows = warehouse.local(spark, home, BRONZE_DELIVERIES, plan)
+    warehouse.replace_after(rows, home, BRONZE_DELIVERIES, warehouse.LANDING, batch_id - 1, batch_id)
+
+
+def _write_records(
+    spark: SparkSession, home: Home, batch_id: int, ingested_at: datetime, new: list[Judged]
+) -> None:
+    log.stage("bronze", f"writing the records of {len(new)} files", spark, batch=batch_id)
+    text = pa.string()
+    names = {"staged": [_staged_name(one) for one in new], "source": [one.found.source for one in new]}
+    sources = spark.createDataFrame(pa.table(names, pa.schema([("staged", text), ("source", text)])))
+    delivered = records(_staged_lines(spark, new), sources, batch_id, ingested_at)
+    warehouse.append(delivered, home, BRONZE_EVENTS, warehouse.LANDING, batch_id)
+
+
+def _staged_name(one: Judged) -> str:
+    return one.staged.name if one.staged else ""
+
+
+def _staged_lines(spark: SparkSession, new: list[Judged]) -> DataFrame:
+    """Columns value string (bytes as they are) and staged string (file name)."""
+    if not new:
+        return spark.createDataFrame([], "value string, staged string")
+    paths = [str(one.staged) for one in new]
+    lines = spark.read.option("lineSep", "\n").text(paths)
+    return lines.select("value", F.col("_metadata.file_name").alias("staged"))
+
+
+def records(lines: DataFrame, sources: DataFrame, batch_id: int, ingested_at: datetime) -> DataFrame:
+    """One row per delivered record, with bronze.events' columns.
+
+    `lines` has value string and staged string; `sources` says which source each staged file is.
+    A carriage return before the newline, and lines of only white space, are no part of any record.
+    """
+    text = F.make_valid_utf8("value")
+    payload = F.when(F.endswith(text, F.lit("\r")), text.substr(F.lit(1), F.length(text) - 1)).otherwise(text)
+    taken_at = F.lit(ingested_at)
+    return (
+        lines.join(F.broadcast(sources), on="staged", how="inner")
+        .select(
+            payload.alias("payload"),
+            F.is_valid_utf8("value").alias("valid_utf8"),
+            "source",
+            F.lit(None).cast("bigint").alias("source_offset"),
+            taken_at.alias("ingested_at"),
+            taken_at.cast("date").alias("ingest_date"),
+            F.lit(batch_id).cast("bigint").alias("batch_id"),
+        )
+        .where(F.trim("payload", F.lit(WHITE_SPACE)) != "")
+    )
+
+
+def _set_aside(home: Home, one: Judged) -> tuple[str, Path, str]:
+    """Move a refused file out of landing, keeping its path; never over another one."""
+    place = home.set_aside / one.found.path.relative_to(home.landing)
+    if place.exists():
+        place = place.with_name(f"{one.fingerprint[:8]}-{place.name}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(one.found.path, place)
+    return one.found.source, place, one.problem or ""
+
+
+def remember(home: Home, judged: list[Judged]) -> None:
+    """Note which bytes each file held, so that an untouched file is not read again."""
+    stamps = read_stamps(home)
+    for one in judged:
+        if one.fingerprint and not one.problem:
+            stamps[one.found.source] = (stamp(one.found), one.fingerprint)
+    write_stamps(home, stamps)

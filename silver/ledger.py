@@ -1,0 +1,76 @@
+"""What became of every delivered record, counted by delivery; and the volume of every event hour."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+HISTORY_DAYS = 28
+
+
+def delivered_counts(judged: DataFrame, rules: list[str]) -> DataFrame:
+    """One row per delivery: delivered, quarantined bigint, first_second, last_second bigint (unix seconds
+    of the valid records), drifted boolean (any unknown field), and for each of `rules` a bigint: records
+    of the delivery that break it."""
+    second = F.when(~F.col("refused"), F.col("timestamp_seconds"))
+    return judged.groupBy("delivery").agg(
+        F.count(F.lit(1)).alias("delivered"),
+        F.count_if("refused").alias("quarantined"),
+        F.min(second).alias("first_second"),
+        F.max(second).alias("last_second"),
+        F.bool_or(F.col("extra_fields").isNotNull()).alias("drifted"),
+        *[F.count_if(F.array_contains("rules", rule)).alias(rule) for rule in rules],
+    )
+
+
+def day_spans(valid: DataFrame) -> DataFrame:
+    """One row per UTC day of valid records: day date, first and last timestamp."""
+    time = F.timestamp_seconds("timestamp_seconds")
+    return valid.groupBy(F.to_date(time).alias("day")).agg(F.min(time).alias("first"), F.max(time).alias("last"))
+
+
+def accepted_by_hour(published: DataFrame) -> DataFrame:
+    """One row per batch, source and UTC hour: accepted bigint, counted in silver.events itself."""
+    hour = F.date_trunc("hour", "event_time").alias("hour")
+    return published.groupBy("batch_id", "source", hour).agg(F.count(F.lit(1)).alias("accepted"))
+
+
+def unknown_fields(judged: DataFrame, deliveries: DataFrame) -> DataFrame:
+    """One row per batch, source and field that is none of the six: records bigint."""
+    carried = judged.where(F.col("extra_fields").isNotNull()).select(
+        "delivery", F.explode("extra_fields").alias("field")
+    )
+    counted = carried.groupBy("delivery", "field").agg(F.count(F.lit(1)).alias("records"))
+    named = counted.join(F.broadcast(deliveries), on="delivery", how="inner")
+    return named.select("batch_id", "source", "field", "records")
+
+
+def volume_ratios(volume: DataFrame, batch_hours: DataFrame) -> DataFrame:
+    """One row per UTC day in `batch_hours` (hour timestamp): volume_hour_00 … volume_hour_23 double.
+
+    A ratio is that hour's volume over the mean of the same hour on the HISTORY_DAYS days before it that
+    have any; null when none has. `volume` has hour timestamp and accepted bigint, one row or more an hour.
+    """
+    hours = volume.groupBy("hour").agg(F.sum("accepted").alias("accepted"))
+    now, before = hours.join(batch_hours, on="hour", how="left_semi").alias("now"), hours.alias("before")
+    earlier = (
+        (F.col("before.hour") < F.col("now.hour"))
+        & (F.col("before.hour") >= F.col("now.hour") - timedelta(days=HISTORY_DAYS))
+        & (F.hour("before.hour") == F.hour("now.hour"))
+    )
+    ratios = (
+        now.join(before, on=earlier, how="left")
+        .groupBy(F.col("now.hour").alias("hour"), F.col("now.accepted").alias("accepted"))
+        .agg(F.avg("before.accepted").alias("usual"))
+    )
+    by_day = ratios.groupBy(F.to_date("hour").alias("day"))
+    return by_day.agg(
+        *[
+            F.max(F.when(F.hour("hour") == number, F.col("accepted") / F.col("usual"))).alias(
+                f"volume_hour_{number:02d}"
+            )
+            for number in range(24)
+        ]
+    )

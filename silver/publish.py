@@ -1,0 +1,157 @@
+"""bronze.events -> the silver tables, one batch at a time.
+
+A batch is what bronze gained since silver last committed. Its commits come in this order: quarantine,
+events, then what is counted from them, and the ledger last: its marker says the batch is done. A run
+that ends in between is finished by the next one, from what events has committed already.
+"""
+
+from __future__ import annotations
+
+import time
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from conf import warehouse
+from conf.errors import LakehouseError, UsageError
+from conf.home import Home
+from conf.tables import BRONZE_EVENTS, SILVER_EVENTS, SILVER_LEDGER, SILVER_QUARANTINE
+from silver import accounts, deduplication, gate, ledger, rules
+from silver.accounts import Counted
+from silver.reading import readings
+from silver.validation import Checked, validate
+from silver.window import Outcome, Window
+
+SPANS_SPELLED_OUT = 64
+
+
+def waiting(home: Home) -> tuple[int, int]:
+    """(the last bronze batch silver is done with, the last bronze batch); equal when nothing waits.
+
+    Raises LakehouseError when silver has taken batches that bronze does not hold.
+    """
+    latest = warehouse.marker(home, BRONZE_EVENTS, warehouse.LANDING)
+    if not latest:
+        return 0, 0
+    source = warehouse.identity(home, BRONZE_EVENTS)
+    done = warehouse.marker(home, SILVER_LEDGER, source)
+    begun = max(done, warehouse.marker(home, SILVER_EVENTS, source))
+    if begun > latest:
+        raise LakehouseError(
+            f"{home.table(BRONZE_EVENTS)} ends at batch {latest}, but silver has taken batch {begun} from it: "
+            "bronze is an older copy.\nNothing was changed. Put the newer bronze back; or, to go on from the "
+            f"older one, remove {home.warehouse / 'silver'} and {home.warehouse / 'gold'} and run again: "
+            "both are rebuilt from bronze."
+        )
+    return done, latest
+
+
+def publish(spark: SparkSession, home: Home, accept: int | None = None) -> list[Outcome]:
+    """Take what bronze gained; stops at the first batch that a gate keeps back.
+
+    `accept` names a batch to let through whatever its gate says; later ones are judged by themselves.
+    Raises UsageError when no such batch is waiting.
+    """
+    done, latest = waiting(home)
+    if accept is not None and not done < accept <= latest:
+        held = f"batches {done + 1} to {latest} are" if latest > done else "no batch is"
+        raise UsageError(f"Batch {accept} is not waiting to be accepted: {held}. Nothing was changed.")
+    outcomes: list[Outcome] = []
+    for window in _windows(spark, home, done, latest, accept):
+        outcomes.append(_take(window, by_name=window.upto == accept))
+        if outcomes[-1].refusing:
+            break
+    return outcomes
+
+
+def _windows(
+    spark: SparkSession, home: Home, done: int, latest: int, accept: int | None
+) -> list[Window]:
+    """What is begun is finished first; a batch accepted by name ends its window, and nothing later hides in it."""
+    source = warehouse.identity(home, BRONZE_EVENTS)
+    begun = warehouse.marker(home, SILVER_EVENTS, source)
+    ends = sorted(end for end in {begun, accept or 0, latest} if done < end <= latest)
+    return [Window(spark, home, source, after, upto) for after, upto in zip([done, *ends], ends, strict=False)]
+
+
+def _take(window: Window, by_name: bool) -> Outcome:
+    started = time.monotonic()
+    suite = rules.load("events")
+    outcome = Outcome(window.upto)
+    deliveries = accounts.deliveries(window)
+    window.describe("parsing and judging records")
+    judged = _judged(window, deliveries.numbered, suite).persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        counted = accounts.count(judged, suite)
+        outcome.delivered, outcome.quarantined = counted.delivered, counted.quarantined
+        outcome.broken = {name: count for name, count in counted.broken.items() if count}
+        checked = _validated(window, judged, suite, counted, outcome)
+        begun = window.marker(SILVER_EVENTS) >= window.upto
+        refusing, outcome.warnings = gate.breaches(checked, suite, counted.delivered)
+        if refusing and not (by_name or begun):
+            outcome.refusing = refusing
+            accounts.write_refusal(window, checked)
+        else:
+            if not begun:
+                _write_events(window, judged, deliveries.numbered, counted)
+            accounts.write(window, judged, deliveries, counted, checked, outcome)
+    finally:
+        judged.unpersist()
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _judged(window: Window, deliveries: DataFrame, suite: rules.Suite) -> DataFrame:
+    records = (
+        window.read(BRONZE_EVENTS)
+        .where(window.holds)
+        .join(F.broadcast(deliveries.drop("ingested_at")), on=["batch_id", "source"], how="left")
+        .select("payload", "valid_utf8", "ingested_at", "delivery")
+    )
+    judged = records.transform(readings).transform(rules.judged, suite.row_rules)
+    # Only a refused record's payload is needed again; the others would fill memory for nothing.
+    refused_payload = F.when(F.col("refused"), F.col("payload"))
+    return judged.withColumn("payload", refused_payload).drop("valid_utf8", "ingested_at")
+
+
+def _validated(
+    window: Window, judged: DataFrame, suite: rules.Suite, counted: Counted, outcome: Outcome
+) -> list[Checked]:
+    if not counted.delivered:
+        return []
+    window.describe("validating with Great Expectations")
+    started = time.monotonic()
+    checked = validate(judged, suite)
+    outcome.validation_seconds = time.monotonic() - started
+    gate.agree(checked, {**counted.broken, gate.REFUSED_SHARE: counted.quarantined})
+    return checked
+
+
+def _write_events(window: Window, judged: DataFrame, deliveries: DataFrame, counted: Counted) -> None:
+    if counted.quarantined or window.marker(SILVER_QUARANTINE) > window.after:
+        window.describe("writing refused records to quarantine")
+        refused = judged.where("refused").join(F.broadcast(deliveries), on="delivery", how="inner")
+        window.replace(
+            refused.select("payload", "source", "ingested_at", "batch_id", "rules"), SILVER_QUARANTINE
+        )
+    if counted.delivered > counted.quarantined:
+        window.describe("removing duplicates, writing events")
+        valid = judged.where("NOT refused")
+        distinct = deduplication.events(valid).transform(deduplication.first_delivery)
+        new = distinct.transform(deduplication.unseen, _known(window, valid))
+        window.append(new.transform(deduplication.accepted, deliveries), SILVER_EVENTS)
+
+
+def _known(window: Window, valid: DataFrame) -> DataFrame:
+    """The part of silver.events the batch could repeat: its days, and in each the span of its events."""
+    spans = ledger.day_spans(valid).collect()
+    events = window.read(SILVER_EVENTS)
+    in_days = F.col("event_date").isin([span.day for span in spans])
+    if len(spans) > SPANS_SPELLED_OUT:
+        return events.where(in_days)
+    in_spans = F.lit(False)
+    for span in spans:
+        in_span = F.col("event_time").between(F.lit(span.first), F.lit(span.last))
+        in_spans = in_spans | ((F.col("event_date") == F.lit(span.day)) & in_span)
+    return events.where(in_days & in_spans)

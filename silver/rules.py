@@ -1,0 +1,127 @@
+"""The expectation suite, read once, for both its uses: the Great Expectations run and the row-level split."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from conf.errors import UsageError
+
+ROW = "row"
+SUITES = Path(__file__).parent.parent / "conf" / "expectations"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One expectation of a suite. `threshold` is the share that must pass; `blocking` keeps a batch back."""
+
+    name: str
+    expectation_type: str
+    kwargs: dict[str, Any]
+    severity: str
+    blocking: bool
+
+    @property
+    def column(self) -> str | None:
+        """The column it looks at; None for a table-level expectation."""
+        return self.kwargs.get("column")
+
+    @property
+    def threshold(self) -> float:
+        """Share of the evaluated values that must pass."""
+        return float(self.kwargs.get("mostly", 1.0))
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A Great Expectations suite; below `gate_from_records` records a breach only warns."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    gate_from_records: int
+
+    @property
+    def row_rules(self) -> tuple[Rule, ...]:
+        """The rules with a verdict for each record, in the suite's order."""
+        return tuple(rule for rule in self.rules if rule.severity == ROW)
+
+
+def load(name: str, folder: Path = SUITES) -> Suite:
+    """The suite `conf/expectations/<name>.json`.
+
+    Raises UsageError when it is no suite, a rule lacks its name, or a row rule uses an expectation that
+    cannot be told row by row.
+    """
+    file = folder / f"{name}.json"
+    try:
+        held = json.loads(file.read_text("utf-8"))
+        rules = tuple(_rule(expectation) for expectation in held["expectations"])
+        suite = Suite(held["name"], rules, int(held.get("meta", {}).get("gate_from_records", 0)))
+        for rule in suite.row_rules:
+            passes(rule)
+    except (OSError, ValueError, KeyError, TypeError) as wrong:
+        raise UsageError(
+            f"{file}: not an expectation suite this lakehouse can run ({type(wrong).__name__}: {wrong}).\n"
+            "Nothing was validated. Correct it (the README's “add a rule” shows one) and run again."
+        ) from None
+    if len({rule.name for rule in rules}) < len(rules):
+        raise UsageError(f"{file}: two rules share a name. Give each its own and run again.")
+    return suite
+
+
+def _rule(expectation: dict[str, Any]) -> Rule:
+    meta = expectation["meta"]
+    return Rule(
+        name=meta["rule"],
+        expectation_type=expectation["type"],
+        kwargs=expectation["kwargs"],
+        severity=meta["severity"],
+        blocking=bool(meta["blocking"]),
+    )
+
+
+def passes(rule: Rule) -> Column:
+    """True where a record's value meets the expectation, null where there is no value to evaluate.
+
+    Means exactly what Great Expectations evaluates on Spark for the same arguments; each run checks it.
+    """
+    kwargs = {name: value for name, value in rule.kwargs.items() if name != "mostly"}
+    value = F.col(kwargs.pop("column"))
+    if rule.expectation_type == "expect_column_values_to_match_regex":
+        return value.rlike(kwargs.pop("regex")) if list(kwargs) == ["regex"] else _unsupported(rule)
+    if rule.expectation_type == "expect_column_values_to_be_in_set":
+        return value.isin(kwargs.pop("value_set")) if list(kwargs) == ["value_set"] else _unsupported(rule)
+    if rule.expectation_type == "expect_column_values_to_be_between":
+        return _between(rule, value, kwargs)
+    return _unsupported(rule)
+
+
+def _between(rule: Rule, value: Column, kwargs: dict[str, Any]) -> Column:
+    if not kwargs or not kwargs.keys() <= {"min_value", "max_value"}:
+        return _unsupported(rule)
+    holds = F.when(value.isNotNull(), F.lit(True))
+    if (least := kwargs.get("min_value")) is not None:
+        holds = holds & (value >= least)
+    if (most := kwargs.get("max_value")) is not None:
+        holds = holds & (value <= most)
+    return holds
+
+
+def _unsupported(rule: Rule) -> Column:
+    raise ValueError(
+        f"rule {rule.name}: {rule.expectation_type} with {', '.join(rule.kwargs)} cannot be told row by row; "
+        "use expect_column_values_to_match_regex, _to_be_in_set or _to_be_between"
+    )
+
+
+def judged(read: DataFrame, rules: tuple[Rule, ...]) -> DataFrame:
+    """Adds rules array<string>, every row rule the record breaks, and refused boolean, whether any."""
+    broken = F.filter(
+        F.array(*[F.when(~passes(rule), F.lit(rule.name)) for rule in rules]), lambda name: name.isNotNull()
+    )
+    return read.withColumn("rules", broken).withColumn("refused", F.size("rules") > 0)

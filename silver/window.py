@@ -1,0 +1,69 @@
+"""One silver batch: which bronze batches it covers, where it is written, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from conf import log, warehouse
+from conf.home import Home
+from conf.tables import Table
+
+
+@dataclass(frozen=True)
+class Window:
+    """The bronze batches later than `after`, up to `upto`, read from the bronze table named `source`."""
+
+    spark: SparkSession
+    home: Home
+    source: str
+    after: int
+    upto: int
+
+    @property
+    def holds(self) -> Column:
+        """Whether a row belongs to these batches."""
+        return (F.col("batch_id") > self.after) & (F.col("batch_id") <= self.upto)
+
+    def read(self, table: Table) -> DataFrame:
+        """The whole table."""
+        return warehouse.read(self.spark, self.home, table)
+
+    def local(self, rows: list[dict[str, Any]], table: Table) -> DataFrame:
+        """A few rows made here, with the table's columns."""
+        return warehouse.local(self.spark, self.home, table, rows)
+
+    def marker(self, table: Table) -> int:
+        """How far the table has taken bronze."""
+        return warehouse.marker(self.home, table, self.source)
+
+    def append(self, rows: DataFrame, table: Table) -> None:
+        """Append the batch's rows, once."""
+        warehouse.append(rows, self.home, table, self.source, self.upto)
+
+    def replace(self, rows: DataFrame, table: Table) -> None:
+        """Write the batch's rows in place of what an unfinished attempt left."""
+        warehouse.replace_after(rows, self.home, table, self.source, self.after, self.upto)
+
+    def describe(self, stage: str) -> None:
+        """Say what is being done, for whoever watches."""
+        log.stage("silver", stage, self.spark, batch=self.upto)
+
+
+@dataclass
+class Outcome:
+    """What became of one batch. `refusing` holds the reasons it was kept back; empty when published."""
+
+    batch_id: int
+    delivered: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    broken: dict[str, int] = field(default_factory=dict)
+    refusing: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    validation_seconds: float = 0.0
