@@ -46,7 +46,8 @@ app = typer.Typer(
 )
 
 HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The lakehouse's folder [default: $LAKEHOUSE_HOME, else ./data].")
+    Path | None,
+    typer.Option("--home", help="The lakehouse's folder [default: $LAKEHOUSE_HOME, else ./data]."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Share = Annotated[float, typer.Option(help="As a share of the events.")]
@@ -201,8 +202,8 @@ def _timed(report: Report, step: str) -> Iterator[None]:
 def _show(report: Report, place: Home) -> None:
     for source, path, reason in report.intake.set_aside if report.intake else []:
         console.warn(
-            f"{source}: {reason}.\nThe file was set aside as {path}; the other {report.intake.files} files went "  # type: ignore[union-attr]
-            "through.\nCorrect it, put it back under landing, and run `lakehouse run` again."
+            f"{source}: {reason}.\nThe file was set aside as {path}; the others went through.\n"
+            "Correct it, put it back under landing, and run `lakehouse run` again."
         )
     for source, reason in report.intake.unreadable if report.intake else []:
         console.warn(
@@ -227,8 +228,8 @@ def _show(report: Report, place: Home) -> None:
 def _show_nothing_new(place: Home) -> None:
     if not any(place.landing.rglob("*")):
         console.say(
-            f"{place.landing} holds no deliveries. Put files there (*.jsonl, *.json, *.csv, *.parquet), or make\n"
-            "some: lakehouse generate"
+            f"{place.landing} holds no deliveries. Put files there (*.jsonl, *.json, *.csv, *.parquet),\n"
+            "or make some: lakehouse generate"
         )
     else:
         console.say("Nothing new has arrived; every table stays as it is.")
@@ -240,13 +241,15 @@ def _show_layers(report: Report) -> None:
         rows.append(("bronze", f"records delivered, in {report.intake.files:,} files", report.intake.records))
     published = [outcome for outcome in report.outcomes if not outcome.refusing]
     if published:
-        for what in ("accepted", "duplicate", "quarantined"):
-            rows.append(("silver", what, sum(getattr(outcome, what) for outcome in published)))
+        rows += [
+            ("silver", what, sum(getattr(outcome, what) for outcome in published))
+            for what in ("accepted", "duplicate", "quarantined")
+        ]
     broken: dict[str, int] = {}
     for outcome in published:
         for rule, count in outcome.broken.items():
             broken[rule] = broken.get(rule, 0) + count
-    rows += [("", f"refused by {rule}", count) for rule, count in broken.items()]
+    rows += [("silver", f"refused by {rule}", count) for rule, count in broken.items()]
     rows += [("gold", f"buckets changed in {step.table}", step.buckets) for step in report.published]
     console.table(f"Run {report.run}", ("layer", "what", "count"), rows)
 
@@ -256,13 +259,20 @@ def _show_top(place: Home) -> None:
     if not warehouse.exists(place, table):
         return
     rows = pl.DataFrame(warehouse.state(place, table).to_pyarrow_table())
-    newest = rows.filter(pl.col("day") == pl.col("day").max()).sort("views", "placement_id", descending=[True, False])
+    newest = rows.filter(pl.col("day") == pl.col("day").max()).sort(
+        "views", "placement_id", descending=[True, False]
+    )
     console.table(
-        f"Top placements on {newest['day'].max()} (UTC)",
+        f"Top placements on {newest['day'].first()!s} (UTC)",
         ("placement", "views", "clicks", "click-through %", "distinct users"),
         [
-            (row["placement_id"], row["views"], row["clicks"],
-             100 * row["clicks"] / row["views"] if row["views"] else 0.0, row["distinct_users"])
+            (
+                row["placement_id"],
+                row["views"],
+                row["clicks"],
+                100 * row["clicks"] / row["views"] if row["views"] else 0.0,
+                row["distinct_users"],
+            )
             for row in newest.head(TOP).to_dicts()
         ],
     )
@@ -272,8 +282,8 @@ def _show_refusal(outcome: Outcome) -> None:
     reasons = "\n".join(f"  {reason}" for reason in outcome.refusing)
     console.fail(
         f"Batch {outcome.batch_id} was not published: a quality gate refused it.\n{reasons}\n"
-        "silver and gold stay as they were; bronze keeps the records, later deliveries go through with them.\n"
-        "Correct the source, or the suite conf/expectations/events.json, and run again; or accept the batch:\n"
+        "silver and gold stay as they were; bronze keeps the records, and later deliveries wait with them.\n"
+        "Correct the source, or the suite conf/expectations/events.json, and run again; or accept it:\n"
         f"lakehouse run --accept-batch {outcome.batch_id}"
     )
 
@@ -291,8 +301,10 @@ def sql(
     if as_json and not query:
         raise UsageError("--json prints the result of a query: give one.")
     with tempfile.TemporaryDirectory(prefix="lakehouse-sql-") as scratch:
-        status = shell.query_json(settings, query, Path(scratch)) if as_json and query else shell.run(
-            settings, query, Path(scratch)
+        status = (
+            shell.query_json(settings, query, Path(scratch))
+            if as_json and query
+            else shell.run(settings, query, Path(scratch))
         )
     raise typer.Exit(status)
 

@@ -35,7 +35,8 @@ class Arrivals:
 @dataclass(frozen=True)
 class Intake:
     """What one bronze step did. `set_aside` holds (source, where it lies now, reason), `unreadable`
-    (source, reason)."""
+    (source, reason).
+    """
 
     batch_id: int | None = None
     files: int = 0

@@ -18,7 +18,7 @@ GZIP = ".gz"
 
 @dataclass(frozen=True)
 class Found:
-    """A file in landing: its path relative to landing, format, size, and what tells that it was written to."""
+    """A file in landing: its path relative to it, format, size, and what tells that it was written to."""
 
     source: str
     path: Path

@@ -65,11 +65,19 @@ def held(home: Home, verb: str, run: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise LakehouseError(f"{home.root}: {_holder(home)}\nNothing was changed. Run again when it is done.") from None
+        raise LakehouseError(
+            f"{home.root}: {_holder(home)}\nNothing was changed. Run again when it is done."
+        ) from None
     try:
         home.holder.parent.mkdir(parents=True, exist_ok=True)
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        held_by = {"process": os.getpid(), "host": socket.gethostname(), "since": since, "verb": verb, "run": run}
+        held_by = {
+            "process": os.getpid(),
+            "host": socket.gethostname(),
+            "since": since,
+            "verb": verb,
+            "run": run,
+        }
         home.holder.write_text(json.dumps(held_by), "utf-8")
         yield
     finally:
@@ -80,6 +88,7 @@ def held(home: Home, verb: str, run: str) -> Iterator[None]:
 def _holder(home: Home) -> str:
     try:
         by = json.loads(home.holder.read_text("utf-8"))
-        return f"held by `lakehouse {by['verb']}`, process {by['process']} on {by['host']}, since {by['since']} UTC."
+        holder = f"`lakehouse {by['verb']}`, process {by['process']} on {by['host']}"
+        return f"held by {holder}, since {by['since']} UTC."
     except (OSError, ValueError, KeyError):
         return "held by another lakehouse process that has just started."

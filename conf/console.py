@@ -27,9 +27,7 @@ def progress(verb: str, work: Callable[[], str] = str) -> Iterator[None]:
     started = time.monotonic()
     if not errors.is_terminal:
         log.watch(
-            lambda layer, what: errors.print(
-                Text(f"{time.monotonic() - started:6.1f} s  {layer}: {what}")
-            )
+            lambda layer, what: errors.print(Text(f"{time.monotonic() - started:6.1f} s  {layer}: {what}"))
         )
         yield
         return

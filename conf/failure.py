@@ -8,7 +8,10 @@ import structlog
 
 from conf import log
 
-_SAFE = "What was committed before it is whole, the rest was not; nothing is lost: run again and it goes on from there."
+_SAFE = (
+    "What was committed before is whole, nothing of the rest was; nothing is lost: run again and it goes on "
+    "from there."
+)
 
 _KNOWN = (
     ("No space left on device", "The disk is full. Make room"),
@@ -17,7 +20,10 @@ _KNOWN = (
     ("Address already in use", "A port Spark was told to use is taken. Choose another in [spark]"),
     ("Permission denied", "A file could not be read or written by this user. Correct its rights"),
     ("Read-only file system", "The disk is read-only. Make it writable"),
-    ("Answer from Java side is empty", "The Java process ended. If it was not stopped on purpose, it may lack memory"),
+    (
+        "Answer from Java side is empty",
+        "The Java process ended. If it was not stopped on purpose, it may lack memory",
+    ),
     ("Java gateway process exited", "Java did not start; its own words are in the run's spark.log"),
 )
 

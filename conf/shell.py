@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyspark
 
-from conf import java, session, warehouse
+from conf import session, warehouse
 from conf.home import Home
 from conf.settings import Settings
 from conf.tables import TABLES
@@ -43,7 +43,7 @@ def run(settings: Settings, query: str | None, scratch: Path) -> int:
     if query is not None:
         command += ["-e", query]
     environment = os.environ | session.environment() | {"SPARK_HOME": str(home)}
-    return _status(subprocess.Popen(command, env=environment, cwd=Path.cwd()))  # noqa: S603 - our own program
+    return _status(subprocess.Popen(command, env=environment, cwd=Path.cwd()))
 
 
 def _status(shell: subprocess.Popen[bytes]) -> int:
@@ -61,7 +61,7 @@ def query_json(settings: Settings, query: str, scratch: Path) -> int:
     try:
         for statement in declarations(settings.place):
             spark.session.sql(statement)
-        rows = spark.session.sql(query).toJSON().collect()
+        rows = [str(row) for row in spark.session.sql(query).toJSON().collect()]
     finally:
         spark.stop()
     sys.stdout.write("[" + ",\n ".join(rows) + "]\n")

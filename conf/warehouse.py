@@ -98,7 +98,8 @@ def marker(home: Home, table: Table, source: str) -> int:
 
 def identity(home: Home, table: Table) -> str:
     """Names this very table: one made anew in its place has another identity, so nothing it
-    holds is mistaken for taken."""
+    holds is mistaken for taken.
+    """
     return f"{table.name}/{state(home, table).metadata().id}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from delta.tables import DeltaTable
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf import log, warehouse
@@ -52,8 +52,8 @@ def waiting(home: Home) -> tuple[int, int]:
     if max(taken) > version:
         raise LakehouseError(
             f"{home.table(SILVER_EVENTS)} ends at version {version}, but gold was counted from version "
-            f"{max(taken)}: silver is an older copy.\nNothing was changed. Put the newer silver back; or remove "
-            f"{home.warehouse / 'gold'} and run again: it is recounted from silver."
+            f"{max(taken)}: silver is an older copy.\nNothing was changed. Put the newer silver back; or "
+            f"remove {home.warehouse / 'gold'} and run again: it is recounted from silver."
         )
     if not warehouse.has_changes(home, SILVER_EVENTS, min(taken), version):
         return version, version
@@ -124,8 +124,10 @@ def _merge(spark: SparkSession, home: Home, table: Table, changed: DataFrame, ve
     for column in table.key:
         same_bucket = same_bucket & (F.col(f"published.{column}") == F.col(f"changed.{column}"))
     is_gone = F.col("changed.views").isNull()
-    every = {column: F.col(f"changed.{column}") for column in (*table.key, *STATISTICS)}
-    counts = {column: F.col(f"changed.{column}") for column in STATISTICS}
+    every: dict[str, str | Column] = {
+        column: F.col(f"changed.{column}") for column in (*table.key, *STATISTICS)
+    }
+    counts: dict[str, str | Column] = {column: F.col(f"changed.{column}") for column in STATISTICS}
     merge = (
         DeltaTable.forPath(spark, home.table(table))
         .alias("published")

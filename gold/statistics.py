@@ -9,7 +9,7 @@ from conf.tables import CLICK, IMPRESSION, STATISTICS, Table
 
 
 def visits(events: DataFrame) -> DataFrame:
-    """One row per event with its buckets: hour timestamp, day date, placement_id, page_id, user_id, event_type."""
+    """One row per event: hour timestamp, day date, placement_id, page_id, user_id, event_type."""
     return events.select(
         F.date_trunc("hour", "event_time").alias("hour"),
         F.col("event_date").alias("day"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +33,8 @@ _MICROS = pa.timestamp("us", "UTC")
 @dataclass(frozen=True)
 class Deliveries:
     """A batch's deliveries in the order they count as first; `numbered` has delivery int, source,
-    ingested_at, batch_id."""
+    ingested_at, batch_id.
+    """
 
     listed: list[Any]
     numbered: DataFrame
@@ -95,9 +96,7 @@ def write_refusal(window: Window, checked: list[Checked]) -> None:
     """Keep what the gate saw, so that the report can say why; the same verdict again commits nothing."""
     fresh = _quality_rows(window, checked, published=False)
     ours = (F.col("batch_id") > window.after) & ~F.col("published")
-    held = {
-        tuple(row) for row in window.read(SILVER_QUALITY).where(ours).select(*_VERDICT).collect()
-    }
+    held = {tuple(row) for row in window.read(SILVER_QUALITY).where(ours).select(*_VERDICT).collect()}
     if held != {tuple(row[name] for name in _VERDICT) for row in fresh}:
         _write_quality(window, fresh)
 
@@ -146,8 +145,8 @@ def _ledger_row(
     duplicate = delivered - quarantined - kept
     if duplicate < 0:
         raise RuntimeError(
-            f"{delivery.source}, batch {delivery.batch_id}: silver.events holds {kept} of its records, but only "
-            f"{delivered - quarantined} are valid. The ledger was not written; `lakehouse verify` says more."
+            f"{delivery.source}, batch {delivery.batch_id}: silver.events holds {kept} of its records, "
+            f"but only {delivered - quarantined} are valid.\nThe ledger was not written. Somebody changed silver."
         )
     return {
         "batch_id": delivery.batch_id,
@@ -185,12 +184,26 @@ def _validated_facts(window: Window, rows: list[dict[str, Any]]) -> list[Checked
     facts = window.spark.createDataFrame(newest_day).select("*", hours_behind)
     facts = facts.join(ratios, on="day", how="full").persist()
     try:
-        return validate(facts, rules.load("batch"))
+        seen = facts.collect()
+        return [_with_facts(check, seen) for check in validate(facts, rules.load("batch"))]
     finally:
         facts.unpersist()
 
 
-def _quality_rows(window: Window, checked: list[Checked], published: bool) -> list[dict[str, Any]]:
+def _with_facts(check: Checked, seen: list[Any]) -> Checked:
+    """The check with the values that broke it, for the warning to name."""
+    limits, column = check.rule.kwargs, check.rule.column or ""
+    least, most = limits.get("min_value"), limits.get("max_value")
+    values = [row[column] for row in seen if row[column] is not None]
+    broke = [
+        value
+        for value in values
+        if (least is not None and value < least) or (most is not None and value > most)
+    ]
+    return replace(check, observed=tuple(broke))
+
+
+def _quality_rows(window: Window, checked: list[Checked], *, published: bool) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
     return [
         {

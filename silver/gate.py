@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from silver.rules import ROW, Suite
+from silver.rules import Suite
 from silver.validation import Checked
 
 REFUSED_SHARE = "accepted_or_duplicate"
@@ -13,7 +13,8 @@ def breaches(checked: list[Checked], suite: Suite, records: int) -> tuple[list[s
 
     A breach of a blocking rule keeps a batch back from `gate_from_records` on, and warns below.
     """
-    refusing, warning = [], []
+    refusing: list[str] = []
+    warning: list[str] = []
     for check in checked:
         if check.success:
             continue
@@ -23,7 +24,7 @@ def breaches(checked: list[Checked], suite: Suite, records: int) -> tuple[list[s
 
 
 def _sentence(check: Checked) -> str:
-    if check.evaluated > 1 or check.rule.severity == ROW:
+    if not check.observed and check.evaluated:
         share = 1 - check.unexpected / check.evaluated
         return f"{check.rule.name}: {share:.2%} pass, at least {check.rule.threshold:.0%} must"
     limits = [
@@ -31,7 +32,8 @@ def _sentence(check: Checked) -> str:
         for word, name in (("at least", "min_value"), ("at most", "max_value"))
         if check.rule.kwargs.get(name) is not None
     ]
-    return f"{check.rule.name}: expected {' and '.join(limits)}"
+    seen = ", ".join(f"{value:,.2f}" for value in check.observed)
+    return f"{check.rule.name}: {seen or 'out of bounds'} (expected: {' and '.join(limits)})"
 
 
 def agree(checked: list[Checked], split: dict[str, int]) -> None:
@@ -39,7 +41,7 @@ def agree(checked: list[Checked], split: dict[str, int]) -> None:
     for check in checked:
         if check.rule.name in split and check.unexpected != split[check.rule.name]:
             raise RuntimeError(
-                f"Rule {check.rule.name}: Great Expectations counts {check.unexpected} records that break it, "
-                f"the row-level split {split[check.rule.name]}. They read the same suite and must agree; "
+                f"Rule {check.rule.name}: Great Expectations counts {check.unexpected} records that break "
+                f"it, the row-level split {split[check.rule.name]}. They read the same suite and must agree; "
                 "nothing of the batch was published. This is a defect of silver/rules.py: please report it."
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -13,7 +11,8 @@ HISTORY_DAYS = 28
 def delivered_counts(judged: DataFrame, rules: list[str]) -> DataFrame:
     """One row per delivery: delivered, quarantined bigint, first_second, last_second bigint (unix seconds
     of the valid records), drifted boolean (any unknown field), and for each of `rules` a bigint: records
-    of the delivery that break it."""
+    of the delivery that break it.
+    """
     second = F.when(~F.col("refused"), F.col("timestamp_seconds"))
     return judged.groupBy("delivery").agg(
         F.count(F.lit(1)).alias("delivered"),
@@ -28,7 +27,9 @@ def delivered_counts(judged: DataFrame, rules: list[str]) -> DataFrame:
 def day_spans(valid: DataFrame) -> DataFrame:
     """One row per UTC day of valid records: day date, first and last timestamp."""
     time = F.timestamp_seconds("timestamp_seconds")
-    return valid.groupBy(F.to_date(time).alias("day")).agg(F.min(time).alias("first"), F.max(time).alias("last"))
+    return valid.groupBy(F.to_date(time).alias("day")).agg(
+        F.min(time).alias("first"), F.max(time).alias("last")
+    )
 
 
 def accepted_by_hour(published: DataFrame) -> DataFrame:
@@ -57,7 +58,7 @@ def volume_ratios(volume: DataFrame, batch_hours: DataFrame) -> DataFrame:
     now, before = hours.join(batch_hours, on="hour", how="left_semi").alias("now"), hours.alias("before")
     earlier = (
         (F.col("before.hour") < F.col("now.hour"))
-        & (F.col("before.hour") >= F.col("now.hour") - timedelta(days=HISTORY_DAYS))
+        & (F.col("before.hour") >= F.col("now.hour") - F.expr(f"INTERVAL {HISTORY_DAYS} DAYS"))
         & (F.hour("before.hour") == F.hour("now.hour"))
     )
     ratios = (

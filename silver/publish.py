@@ -39,9 +39,9 @@ def waiting(home: Home) -> tuple[int, int]:
     begun = max(done, warehouse.marker(home, SILVER_EVENTS, source))
     if begun > latest:
         raise LakehouseError(
-            f"{home.table(BRONZE_EVENTS)} ends at batch {latest}, but silver has taken batch {begun} from it: "
-            "bronze is an older copy.\nNothing was changed. Put the newer bronze back; or, to go on from the "
-            f"older one, remove {home.warehouse / 'silver'} and {home.warehouse / 'gold'} and run again: "
+            f"{home.table(BRONZE_EVENTS)} ends at batch {latest}, but silver has taken batch {begun} from "
+            "it: bronze is an older copy.\nNothing was changed. Put the newer bronze back; or, to go on from "
+            f"the older one, remove {home.warehouse / 'silver'} and {home.warehouse / 'gold'} and run again: "
             "both are rebuilt from bronze."
         )
     return done, latest
@@ -65,17 +65,17 @@ def publish(spark: SparkSession, home: Home, accept: int | None = None) -> list[
     return outcomes
 
 
-def _windows(
-    spark: SparkSession, home: Home, done: int, latest: int, accept: int | None
-) -> list[Window]:
-    """What is begun is finished first; a batch accepted by name ends its window, and nothing later hides in it."""
+def _windows(spark: SparkSession, home: Home, done: int, latest: int, accept: int | None) -> list[Window]:
+    """What is begun is finished first; a batch accepted by name ends its window, so none hides behind it."""
     source = warehouse.identity(home, BRONZE_EVENTS)
     begun = warehouse.marker(home, SILVER_EVENTS, source)
     ends = sorted(end for end in {begun, accept or 0, latest} if done < end <= latest)
-    return [Window(spark, home, source, after, upto) for after, upto in zip([done, *ends], ends, strict=False)]
+    return [
+        Window(spark, home, source, after, upto) for after, upto in zip([done, *ends], ends, strict=False)
+    ]
 
 
-def _take(window: Window, by_name: bool) -> Outcome:
+def _take(window: Window, *, by_name: bool) -> Outcome:
     started = time.monotonic()
     suite = rules.load("events")
     outcome = Outcome(window.upto)

@@ -75,7 +75,8 @@ def _parsed(deliveries: DataFrame) -> DataFrame:
 
 def _without_lone_surrogates(payload: Column) -> Column:
     """Half a surrogate pair is no character. The parser would show it as a question mark, and two ids
-    as one; as U+0000 it stays what it is, a value no id may hold."""
+    as one; as U+0000 it stays what it is, a value no id may hold.
+    """
     unpaired = F.regexp_replace(payload, r"\\\\", r"\\u005c")
     for lone in (rf"{_HIGH}(?!{_LOW})", rf"(?<!{_HIGH}){_LOW}"):
         unpaired = F.regexp_replace(unpaired, lone, r"\\u0000")

@@ -16,13 +16,14 @@ COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
 
 @dataclass(frozen=True)
 class Checked:
-    """What Great Expectations said of one rule on one batch."""
+    """What Great Expectations said of one rule on one batch; `observed` are the facts it was about."""
 
     suite: str
     rule: Rule
     evaluated: int
     unexpected: int
     success: bool
+    observed: tuple[float, ...] = ()
 
 
 def validate(rows: DataFrame, suite: Suite) -> list[Checked]:
@@ -33,9 +34,10 @@ def validate(rows: DataFrame, suite: Suite) -> list[Checked]:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations.core.expectation_suite import ExpectationSuite
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_spark("silver", persist=False)
     definition = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
     expectations = [
@@ -46,7 +48,11 @@ def validate(rows: DataFrame, suite: Suite) -> list[Checked]:
     outcome = batch.validate(
         ExpectationSuite(name=suite.name, expectations=expectations), result_format=COUNTS_ONLY
     )
-    by_rule = {result.expectation_config.meta["rule"]: result for result in outcome.results}
+    by_rule = {
+        result.expectation_config.meta["rule"]: result
+        for result in outcome.results
+        if result.expectation_config and result.expectation_config.meta
+    }
     return [_checked(suite, rule, by_rule[rule.name]) for rule in suite.rules]
 
 
