@@ -1,0 +1,41 @@
+"""One Spark session for every test that needs one, and a lakehouse of its own for each that asks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from conf import session, settings, warehouse
+from conf.home import Home
+
+for name in [name for name in os.environ if name.startswith("LAKEHOUSE_")]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The session the product runs with, smaller."""
+    scratch = tmp_path_factory.mktemp("spark")
+    small = settings.load(driver_memory="2g", spark={"spark.sql.shuffle.partitions": "2"})
+    started = session.start(small, scratch, scratch / "spark.log")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty place for a lakehouse."""
+    place = Home(tmp_path / "home")
+    place.landing.mkdir(parents=True)
+    return place
+
+
+@pytest.fixture
+def lake(spark: SparkSession, home: Home) -> Home:
+    """A lakehouse with every table declared and empty."""
+    warehouse.create_missing(spark, home)
+    return home
