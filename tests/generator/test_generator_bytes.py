@@ -1,5 +1,9 @@
 """The same order gives the same bytes, whenever it is given and however often."""
 
+import os
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 from datetime import timedelta
 
@@ -33,6 +37,29 @@ def test_another_seed_other_bytes(give, home, tmp_path, bytes_below, form):
     give(**form)
     give(into=other, **form, seed=8)
     assert not set(bytes_below(home.landing).values()) & set(bytes_below(other.landing).values())
+
+
+def test_same_bytes_in_another_process(give, home, tmp_path, bytes_below, order):
+    """Nothing hangs on the process: its hash seed, its threads, the worlds it built before."""
+    give(format="csv", gzip=True)
+    elsewhere = tmp_path / "elsewhere"
+    program = f"""
+        import datetime, pathlib, conf.home, generator
+        order = generator.{order(format="csv", gzip=True)!r}
+        generator.world.build(8)
+        generator.generate(order, conf.home.Home(pathlib.Path({str(elsewhere)!r})))
+    """
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={"PYTHONHASHSEED": "1", "POLARS_MAX_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+    )
+    assert bytes_below(home.root) == bytes_below(elsewhere)
+
+
+def test_gzip_holds_no_clock(give, home, bytes_below):
+    give(gzip=True, hours=2)
+    assert [body[4:8] for body in bytes_below(home.landing).values()] == [bytes(4), bytes(4)]
 
 
 def test_given_again_nothing_changes(give, home, order, bytes_below):

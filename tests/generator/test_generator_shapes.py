@@ -1,5 +1,6 @@
 """What is delivered looks like a site's traffic, in the shares that were asked for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 
 from conf.home import Home
 from generator import generate
+from generator.draw import draw
 from generator.order import events_by_hour
-from generator.world import build
+from generator.world import Purpose, build, random
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -35,7 +37,7 @@ def events(busy_home):
 def test_shares(give, home, read):
     delivered = give(events=20_000, hours=20, duplicates=0.03, late=0.04, malformed=0.02)
     found = read(home.landing)
-    first_file: dict[tuple, str] = {}
+    first_file: dict[tuple[object, ...], str] = {}
     for name, event in found.valid:
         first_file.setdefault(event, name)
     late = sum(
@@ -56,12 +58,19 @@ def test_no_event_comes_before_it_happened(give, home, read, order):
 
 def test_duplicates_stand_within_and_across_files(give, home, read):
     give(duplicates=0.2, late=0)
-    files: dict[tuple, list[str]] = {}
+    files: dict[tuple[object, ...], list[str]] = {}
     for name, event in read(home.landing).valid:
         files.setdefault(event, []).append(name)
     repeated = [names for names in files.values() if len(names) > 1]
     within = [names for names in repeated if len(set(names)) == 1]
     assert 0.4 * len(repeated) < len(within) < 0.8 * len(repeated)
+
+
+def test_a_file_is_in_order_of_time_but_for_stragglers(give, home, read):
+    give(events=5000, hours=1)
+    seconds = np.array([event[0] for _, event in read(home.landing).valid])
+    assert np.diff(seconds).min() > -60
+    assert (np.diff(seconds) < 0).any()
 
 
 def test_late_by_an_hour_or_a_day(give, home, read):
@@ -83,6 +92,23 @@ def test_click_follows_a_view_within_a_minute(events):
     assert wait.null_count() == 0
     assert wait.is_between(0, 60).all()
     assert 4 < wait.mean() < 14
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, 300_000])
+def test_drawn_to_the_event_and_within_the_hour(count):
+    """A seed per draw, so that some small draws end on a click that would be one too many."""
+    site, hour = build(7), int(MONDAY.timestamp())
+    often = replace(site, ctr=np.full_like(site.ctr, 0.5))
+    for seed in range(20 if count < 100 else 1):
+        drawn = draw(random(seed, Purpose.EVENTS), often, np.full(count, hour))
+        assert len(drawn) == count
+        assert drawn["timestamp"].is_between(hour, hour + 3599).all()
+
+
+def test_kept_user_ids_are_the_delivered_ones(give, home, read):
+    give()
+    kept = pl.read_parquet(home.answers / ".events" / "*.parquet")["user_id"]
+    assert {f"{number:016x}" for number in kept} == {event[5] for event in read(home.landing).events}
 
 
 def test_click_through_rates(events):
