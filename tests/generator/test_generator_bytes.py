@@ -31,7 +31,7 @@ def test_same_seed_same_bytes(give, home, tmp_path, bytes_below, form):
     assert len(bytes_below(home.landing)) == 10
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", FORMATS[:3])
 def test_another_seed_other_bytes(give, home, tmp_path, bytes_below, form):
     other = Home(tmp_path / "other")
     give(**form)
