@@ -51,4 +51,4 @@ lock: ## Pin again after a change in pyproject.toml (needs uv)
 
 clean: ## Remove what was installed and cached; data stays
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

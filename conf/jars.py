@@ -167,6 +167,7 @@ def _pyspark_jars() -> Path:
 def main() -> int:
     """Install what `conf/jars.txt` pins; the exit status."""
     try:
+        java_home = java.home()
         missing = install(pinned(), _pyspark_jars(), STAGING)
     except LakehouseError as failure:
         print(failure, file=sys.stderr)
@@ -178,7 +179,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return LakehouseError.status
-    print(f"JARs: {', '.join(jar.file for jar in missing) or 'all there'}; Java: {java.home()}")
+    print(f"JARs: {', '.join(jar.file for jar in missing) or 'all there'}; Java: {java_home}")
     return 0
 
 
