@@ -74,11 +74,22 @@ class Report:
         return not (self.outcomes or self.published or (self.intake and self.intake.batch_id))
 
 
+def _utc(text: str) -> datetime:
+    """A moment as ISO 8601 writes it, in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time; write it like 2026-03-01T00:00:00Z") from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 @app.command()
 def generate(
     events: Annotated[int, typer.Option(help="Distinct valid events.")] = 100_000,
     hours: Annotated[int, typer.Option(help="Hours they spread over, one file an hour.")] = 24,
-    start: Annotated[datetime, typer.Option(help="First hour, UTC.")] = datetime(2026, 3, 1),
+    start: Annotated[
+        datetime, typer.Option(parser=_utc, metavar="TIME", help="First hour; UTC unless it says otherwise.")
+    ] = "2026-03-01T00:00:00Z",  # type: ignore[assignment]
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
     format_: Annotated[Literal["json", "csv", "parquet"], typer.Option("--format")] = "json",
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress (json and csv).")] = False,
@@ -92,11 +103,9 @@ def generate(
     settings = configuration.load(home=home)
     place = settings.place
     claim.usable(place, settings.min_free_mib)
-    order = generator.Order(
-        events, hours, start.replace(tzinfo=UTC), seed, format_, gzip, duplicates, late, malformed
-    )
+    order = generator.Order(events, hours, start, seed, format_, gzip, duplicates, late, malformed)
     with console.progress("generate"):
-        made = generator.generate(order, place, _hour)
+        made = generator.generate(order, place, _progress)
     if as_json:
         print(json.dumps(dataclasses.asdict(made)))
         return
@@ -107,8 +116,8 @@ def generate(
     )
 
 
-def _hour(stage: str, done: int, of: int) -> None:
-    log.stage("generate", f"{stage}, hour {done} of {of}")
+def _progress(stage: str, done: int, of: int) -> None:
+    log.stage("generate", f"{stage}, {done} of {of}")
 
 
 @app.command()

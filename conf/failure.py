@@ -30,7 +30,8 @@ _KNOWN = (
 
 def explain(unexpected: BaseException) -> str:
     """One message: what happened, in which state things are, what to do; logs the stack trace."""
-    structlog.get_logger().error("failed", exc_info=unexpected)
+    if log.where():
+        structlog.get_logger().error("failed", exc_info=unexpected)
     text = f"{type(unexpected).__name__}: {unexpected}"
     cause = next((advice for sign, advice in _KNOWN if sign in text), None)
     if cause is None and getattr(unexpected, "errno", None) == errno.ENOSPC:

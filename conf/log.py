@@ -43,7 +43,8 @@ def watch(watcher: Callable[[str, str], None]) -> None:
 
 def stage(layer: str, what: str, spark: SparkSession | None = None, **facts: Any) -> None:
     """A stage of the work begins: into the log, to whoever watches, and onto Spark's jobs."""
-    structlog.get_logger().info("stage", layer=layer, what=what, **facts)
+    if _opened:
+        structlog.get_logger().info("stage", layer=layer, what=what, **facts)
     if spark:
         spark.sparkContext.setJobDescription(f"{layer}: {what}")
     for watcher in _watchers:

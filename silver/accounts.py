@@ -146,7 +146,7 @@ def _ledger_row(
     if duplicate < 0:
         raise RuntimeError(
             f"{delivery.source}, batch {delivery.batch_id}: silver.events holds {kept} of its records, "
-            f"but only {delivered - quarantined} are valid.\nThe ledger was not written. Somebody changed silver."
+            f"but only {delivered - quarantined} are valid.\nThe ledger was not written; silver was changed."
         )
     return {
         "batch_id": delivery.batch_id,
