@@ -1,0 +1,84 @@
+"""What a person reads when something fails that nobody foresaw."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+import structlog
+
+from conf import failure, log
+
+
+@pytest.fixture
+def run_log(tmp_path, monkeypatch) -> Path:
+    """The run's log; logging is afterwards as it was."""
+    monkeypatch.setattr(log, "_opened", [])
+    log.open_file(tmp_path / "logs" / "run.jsonl")
+    yield tmp_path / "logs" / "run.jsonl"
+    structlog.get_config()["logger_factory"]._file.close()
+    structlog.reset_defaults()
+
+
+def raised(error: BaseException) -> BaseException:
+    try:
+        raise error
+    except type(error) as caught:
+        return caught
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        pytest.param(OSError(errno.ENOSPC, "No space left on device"), "The disk is full", id="disk"),
+        pytest.param(OSError(errno.ENOSPC, "kein Platz"), "The disk is full", id="disk-in-german"),
+        pytest.param(
+            RuntimeError("java.io.IOException: No space left on device"),
+            "The disk is full",
+            id="disk-in-java",
+        ),
+        pytest.param(RuntimeError("java.lang.OutOfMemoryError: heap"), "Raise driver_memory", id="memory"),
+        pytest.param(PermissionError(13, "Permission denied", "x"), "Correct its rights", id="rights"),
+        pytest.param(ValueError("odd"), "report it", id="anything-else"),
+    ],
+)
+def test_advice(run_log, error, advice):
+    told = failure.explain(raised(error))
+    assert advice in told
+    assert told.startswith(f"{type(error).__name__}: ")
+    assert "nothing is lost" in told
+    assert str(run_log) in told
+
+
+@pytest.mark.usefixtures("run_log")
+def test_only_the_first_line_is_shown_and_no_stack_trace():
+    told = failure.explain(raised(ValueError("\n\nfirst\nsecond")))
+    assert told.splitlines()[0] == "ValueError: first"
+    assert "second" not in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.usefixtures("run_log")
+def test_an_endless_line_is_cut():
+    assert len(failure.explain(raised(ValueError("x" * 10_000)))) < 1500
+
+
+@pytest.mark.usefixtures("run_log")
+def test_a_message_of_nothing():
+    assert failure.explain(raised(KeyboardInterrupt())).startswith("KeyboardInterrupt: KeyboardInterrupt\n")
+
+
+def test_the_stack_trace_is_in_the_log(run_log):
+    failure.explain(raised(ValueError("odd")))
+    [line] = run_log.read_text("utf-8").splitlines()
+    logged = json.loads(line)
+    assert (logged["event"], logged["level"]) == ("failed", "error")
+    assert "Traceback" in logged["exception"]
+    assert "ValueError: odd" in logged["exception"]
+
+
+def test_without_a_log_none_is_named(monkeypatch):
+    monkeypatch.setattr(log, "_opened", [])
+    assert "The whole story is in" not in failure.explain(raised(ValueError("odd")))
