@@ -1,0 +1,33 @@
+"""A lakehouse filled by the whole pipeline, in process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from pyspark.sql import SparkSession
+
+import bronze.ingest
+import gold.publish
+import silver.publish
+from conf import warehouse
+from conf.home import Home
+from silver.window import Outcome
+
+Pipeline = Callable[[Home], list[Outcome]]
+
+
+@pytest.fixture(scope="session")
+def pipeline(spark: SparkSession) -> Pipeline:
+    """What `lakehouse run` does, without its own Spark session; returns silver's outcomes."""
+
+    def run(home: Home) -> list[Outcome]:
+        arrived = bronze.ingest.arrivals(home)
+        judged = bronze.ingest.judge_all(home, arrived)
+        warehouse.create_missing(spark, home)
+        bronze.ingest.ingest(spark, home, arrived.batch_id, judged)
+        outcomes = silver.publish.publish(spark, home)
+        gold.publish.publish(spark, home)
+        return outcomes
+
+    return run
