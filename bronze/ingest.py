@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from bronze.judge import Judged, judge
-from bronze.landing import Found, read_stamps, stamp, survey, write_stamps
+from bronze.landing import Found, is_as_found, read_stamps, reason, stamp, survey, write_stamps
 from conf import log, warehouse
 from conf.home import Home
 from conf.tables import BRONZE_DELIVERIES, BRONZE_EVENTS, SET_ASIDE, TAKEN
@@ -49,31 +50,36 @@ class Intake:
 def arrivals(home: Home) -> Arrivals:
     """What is there to take, found without Spark: files never read before, or written to since."""
     committed = warehouse.marker(home, BRONZE_EVENTS, warehouse.LANDING)
-    taken = _taken(home, committed)
+    known = _known(home, committed)
     stamps = read_stamps(home)
     found = [
         file
         for file in survey(home)
         if file.stamp != (held := stamps.get(file.source, ("", "")))[0]
-        or held[1] not in taken.get(file.source, frozenset())
+        or held[1] not in known.get(file.source, {})
     ]
+    taken = {
+        source: frozenset(fingerprint for fingerprint, status in held.items() if status == TAKEN)
+        for source, held in known.items()
+    }
     return Arrivals(found, taken, committed + 1)
 
 
-def _taken(home: Home, committed: int) -> dict[str, frozenset[str]]:
-    """Fingerprints taken, by source; rows of a batch that bronze.events never committed do not count."""
+def _known(home: Home, committed: int) -> dict[str, dict[str, str]]:
+    """By source and fingerprint, whether it was taken or set aside.
+
+    Rows of a batch that bronze.events never committed do not count.
+    """
     if not warehouse.exists(home, BRONZE_DELIVERIES):
         return {}
     columns = ["source", "fingerprint", "status", "batch_id"]
     deliveries = warehouse.state(home, BRONZE_DELIVERIES).to_pyarrow_table(columns=columns)
-    in_force = pc.and_(
-        pc.less_equal(deliveries["batch_id"], committed), pc.equal(deliveries["status"], TAKEN)
-    )
-    fingerprints: dict[str, set[str]] = {}
-    kept = deliveries.filter(in_force)
-    for source, fingerprint in zip(kept["source"].to_pylist(), kept["fingerprint"].to_pylist(), strict=True):
-        fingerprints.setdefault(source, set()).add(fingerprint)
-    return {source: frozenset(held) for source, held in fingerprints.items()}
+    kept = deliveries.filter(pc.less_equal(deliveries["batch_id"], committed)).sort_by("batch_id")
+    known: dict[str, dict[str, str]] = {}
+    for source, fingerprint, status in zip(*[kept[name].to_pylist() for name in columns[:3]], strict=True):
+        if known.setdefault(source, {}).get(fingerprint) != TAKEN:
+            known[source][fingerprint] = status
+    return known
 
 
 def judge_all(home: Home, arrived: Arrivals) -> list[Judged]:
@@ -82,7 +88,7 @@ def judge_all(home: Home, arrived: Arrivals) -> list[Judged]:
     shutil.rmtree(home.staging, ignore_errors=True)
     home.staging.mkdir(parents=True)
     judged = _judged(home, arrived)
-    remember(home, [one for one in judged if not one.staged])
+    remember(home, [one for one in judged if not one.staged and not one.problem])
     return judged
 
 
@@ -99,16 +105,18 @@ def ingest(spark: SparkSession, home: Home, batch_id: int, judged: list[Judged])
     ingested_at = _clock(home, batch_id)
     _write_plan(spark, home, batch_id, ingested_at, new, refused)
     _write_records(spark, home, batch_id, ingested_at, new)
-    moved = [_set_aside(home, one) for one in refused]
+    set_aside = [(one.found.source, *_set_aside(home, one)) for one in refused]
     shutil.rmtree(home.staging, ignore_errors=True)
-    remember(home, new)
+    # A refused file that could not be moved is told of once, not in each run.
+    left = [one for one, (_, place, _) in zip(refused, set_aside, strict=True) if place == one.found.path]
+    remember(home, [*new, *left])
     [commit] = warehouse.state(home, BRONZE_EVENTS).history(limit=1)
     return Intake(
         batch_id=batch_id,
         files=len(new),
         records=int(commit.get("operationMetrics", {}).get("numOutputRows", 0)),
         bytes=sum(one.found.bytes for one in new),
-        set_aside=moved,
+        set_aside=set_aside,
         unreadable=unreadable(judged),
     )
 
@@ -133,8 +141,8 @@ def _clock(home: Home, batch_id: int) -> datetime:
     if batch_id == 1:
         return now
     held = warehouse.state(home, BRONZE_DELIVERIES).to_pyarrow_table(columns=["ingested_at"])
-    last: datetime = pc.max(held["ingested_at"]).as_py()
-    return max(now, last + timedelta(microseconds=1))
+    last: datetime | None = pc.max(held["ingested_at"]).as_py()
+    return max(now, last + timedelta(microseconds=1)) if last else now
 
 
 def _write_plan(
@@ -181,7 +189,8 @@ def _staged_lines(spark: SparkSession, new: list[Judged]) -> DataFrame:
     """Columns value string (bytes as they are) and staged string (file name)."""
     if not new:
         return spark.createDataFrame([], "value string, staged string")
-    paths = [str(one.staged) for one in new]
+    # Spark would take [, * and their like in the home's own path for a pattern.
+    paths = [re.sub(r"([][{}*?\\])", r"\\\1", str(one.staged)) for one in new]
     lines = spark.read.option("lineSep", "\n").text(paths)
     return lines.select("value", F.col("_metadata.file_name").alias("staged"))
 
@@ -210,20 +219,28 @@ def records(lines: DataFrame, sources: DataFrame, batch_id: int, ingested_at: da
     )
 
 
-def _set_aside(home: Home, one: Judged) -> tuple[str, Path, str]:
-    """Move a refused file out of landing, keeping its path; never over another one."""
-    place = home.set_aside / one.found.path.relative_to(home.landing)
+def _set_aside(home: Home, one: Judged) -> tuple[Path, str]:
+    """Move a refused file out of landing, keeping its path, never over another one: (where it is, reason).
+
+    What was written to since it was judged is another delivery, and stays for the next run.
+    """
+    lies, place = one.found.path, home.set_aside / one.found.source
+    if not is_as_found(one.found):
+        return lies, f"{one.problem}; it was replaced since, what is there now is left for the next run"
     if place.exists():
         place = place.with_name(f"{one.fingerprint[:8]}-{place.name}")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(one.found.path, place)
-    return one.found.source, place, one.problem or ""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(lies, place)
+    except OSError as failed:
+        return lies, f"{one.problem}; it could not be moved out of landing ({reason(failed)})"
+    return place, one.problem or ""
 
 
 def remember(home: Home, judged: list[Judged]) -> None:
     """Note which bytes each file held, so that an untouched file is not read again."""
     stamps = read_stamps(home)
     for one in judged:
-        if one.fingerprint and not one.problem:
+        if one.fingerprint:
             stamps[one.found.source] = (stamp(one.found), one.fingerprint)
     write_stamps(home, stamps)

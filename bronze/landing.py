@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat as modes
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,62 +12,113 @@ from pathlib import Path
 from conf.errors import UsageError
 from conf.home import Home
 
-TEXT_FORMATS = {".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv"}
+JSONL = "jsonl"
+TEXT_FORMATS = {".jsonl": JSONL, ".json": JSONL, ".csv": "csv"}
 PARQUET = "parquet"
 GZIP = ".gz"
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file in landing: its path relative to it, format, size, and what tells that it was written to."""
+    """A file in landing: its path relative to it, format, size, and what tells that it was written to.
+
+    `unreadable` says why there is nothing to read at that path; the others of it then mean nothing.
+    """
 
     source: str
     path: Path
-    format: str
-    gzipped: bool
-    bytes: int
-    stamp: str
+    format: str = ""
+    gzipped: bool = False
+    bytes: int = 0
+    stamp: str = ""
+    unreadable: str | None = None
 
 
 def survey(home: Home) -> list[Found]:
     """Every finished delivery below landing, by name.
 
     Names that start with `.` or `_` or end in `.tmp` are still being written; other suffixes are no
-    deliveries. Raises UsageError when landing cannot be listed.
+    deliveries. A folder or file that cannot be looked at is found unreadable and hides no other.
+    Raises UsageError when landing itself cannot be listed.
     """
-    if not home.landing.is_dir():
+    if not os.path.lexists(home.landing):
         return []
     try:
-        return sorted(_walk(home.landing, home.landing), key=lambda found: found.source)
+        itself = home.landing.stat()
+        entries = _entries(home.landing)
     except OSError as failed:
         raise UsageError(
-            f"{failed.filename}: cannot be listed ({failed.strerror}).\n"
-            "Nothing was taken. Give this user the right to read it, or run as its owner, and run again."
+            f"{home.landing}: deliveries arrive in this folder, and it cannot be listed ({reason(failed)}).\n"
+            "Nothing was taken. Make it a folder this user can read, or run as its owner, and run again."
         ) from None
+    return sorted(_walk(entries, home.landing, (_identity(itself),)), key=lambda found: found.source)
 
 
-def _walk(folder: Path, landing: Path) -> Iterator[Found]:
+def reason(failed: OSError) -> str:
+    """Why the operating system refused, in its own words."""
+    return failed.strerror or str(failed)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith((".", "_")) or entry.name.endswith(".tmp"):
+        return [
+            entry
+            for entry in entries
+            if not entry.name.startswith((".", "_")) and not entry.name.endswith(".tmp")
+        ]
+
+
+def _walk(
+    entries: list[os.DirEntry[str]], landing: Path, above: tuple[tuple[int, int], ...]
+) -> Iterator[Found]:
+    """What the entries of a folder hold; `above` are the folders above, which a link may lead back to."""
+    for entry in entries:
+        path = Path(entry.path)
+        try:
+            facts = path.stat()
+        except OSError as failed:
+            if os.path.lexists(path) and _format(path.name)[0]:
+                yield Found(_source(path, landing), path, unreadable=reason(failed))
+            continue
+        if not modes.S_ISDIR(facts.st_mode):
+            yield from _file(path, landing, facts)
+        elif _identity(facts) not in above:
+            try:
+                below = _entries(path)
+            except OSError as failed:
+                yield Found(_source(path, landing), path, unreadable=reason(failed))
                 continue
-            if entry.is_dir():
-                yield from _walk(Path(entry.path), landing)
-            else:
-                yield from _found(Path(entry.path), landing)
+            yield from _walk(below, landing, (*above, _identity(facts)))
 
 
-def _found(path: Path, landing: Path) -> Iterator[Found]:
-    gzipped = path.name.endswith(GZIP)
-    suffix = Path(path.name.removesuffix(GZIP)).suffix
-    format_ = TEXT_FORMATS.get(suffix) or (PARQUET if suffix == f".{PARQUET}" and not gzipped else None)
-    try:
-        facts = path.stat()
-    except FileNotFoundError:
+def _identity(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino
+
+
+def _file(path: Path, landing: Path, facts: os.stat_result) -> Iterator[Found]:
+    format_, gzipped = _format(path.name)
+    if not format_:
         return
-    if format_:
-        source = str(path.relative_to(landing)).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    source = _source(path, landing)
+    if modes.S_ISREG(facts.st_mode):
         yield Found(source, path, format_, gzipped, facts.st_size, _stamp(facts))
+    else:
+        yield Found(source, path, unreadable="it is no regular file")
+
+
+def _format(name: str) -> tuple[str, bool]:
+    """(format, whether gzip-compressed) by the name; no format when it names no delivery."""
+    gzipped = name.endswith(GZIP)
+    suffix = Path(name.removesuffix(GZIP)).suffix
+    format_ = TEXT_FORMATS.get(suffix) or (PARQUET if suffix == f".{PARQUET}" and not gzipped else "")
+    return format_, gzipped
+
+
+def _source(path: Path, landing: Path) -> str:
+    r"""The path relative to landing; a byte of it that is not UTF-8 as `\xff`, so that names stay apart."""
+    return (
+        str(path.relative_to(landing)).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    )
 
 
 def _stamp(facts: os.stat_result) -> str:
@@ -79,8 +131,20 @@ def stamp(found: Found) -> str:
         now = _stamp(found.path.stat())
     except OSError:
         return found.stamp
-    unchanged = now.rsplit(":", 1)[0] == found.stamp.rsplit(":", 1)[0]
-    return now if unchanged else found.stamp
+    return now if _written(now) == _written(found.stamp) else found.stamp
+
+
+def is_as_found(found: Found) -> bool:
+    """Whether nobody replaced, wrote or removed the file since it was found."""
+    try:
+        return _written(_stamp(found.path.stat())) == _written(found.stamp)
+    except OSError:
+        return False
+
+
+def _written(held: str) -> str:
+    """A stamp without the time of the last link or renaming."""
+    return held.rsplit(":", 1)[0]
 
 
 def read_stamps(home: Home) -> dict[str, tuple[str, str]]:

@@ -6,9 +6,9 @@ import base64
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -58,8 +58,9 @@ def from_csv(chunks: Iterator[bytes]) -> Iterator[bytes]:
     reader = csv.reader(text, strict=True)
     try:
         header = next(reader, None)
-        _check_columns(header)
-        assert header is not None  # noqa: S101 - _check_columns refuses None
+        if not header:
+            raise NotWhatItSaysError(f"it has no header row (expected: {', '.join(EVENT_FIELDS)})")
+        _check_columns("the header", header)
         for row in reader:
             if len(row) == len(header):
                 yield _line(dict(zip(header, row, strict=True)))
@@ -69,32 +70,35 @@ def from_csv(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise NotWhatItSaysError(f"line {reader.line_num} is not CSV ({broken})") from None
 
 
-def _check_columns(header: list[str] | None) -> None:
-    if not header:
-        raise NotWhatItSaysError(f"it has no header row (expected: {', '.join(EVENT_FIELDS)})")
-    found = f"found: {', '.join(header)[:300]}"
+def _check_columns(where: str, header: list[str]) -> None:
     if missing := [name for name in EVENT_FIELDS if name not in header]:
-        raise NotWhatItSaysError(f"the header lacks {', '.join(missing)} ({found})")
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise NotWhatItSaysError(f"the header has {', '.join(twice)} more than once ({found})")
+        raise NotWhatItSaysError(f"{where} lacks {', '.join(missing)} (found: {_shown(header)})")
+    if twice := [name for name, times in Counter(header).items() if times > 1]:
+        raise NotWhatItSaysError(f"{where} has {_shown(twice)} more than once (found: {_shown(header)})")
 
 
-def from_parquet(path: Path) -> Iterator[bytes]:
+def _shown(names: list[str]) -> str:
+    """Names as a person may be shown them: they may be no names at all, but any bytes."""
+    text = ", ".join(name or "(no name)" for name in names[:100])[:300]
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+
+
+def from_parquet(stream: BinaryIO) -> Iterator[bytes]:
     """Lines of a Parquet file, columns by name.
 
     Raises NotWhatItSaysError when the file is damaged, lacks or repeats a column, or holds one of ours
     in a type that is neither integer nor string.
     """
     try:
-        file = pq.ParquetFile(path)
-        _check_columns(file.schema_arrow.names)
-        for name in EVENT_FIELDS:
-            _check_type(name, file.schema_arrow.field(name).type)
-        for batch in file.iter_batches(batch_size=65536):
-            columns = [_values(column) for column in batch.columns]
-            for row in zip(*columns, strict=True):
-                yield _line(dict(zip(batch.schema.names, row, strict=True)))
-    except (pa.ArrowException, OSError, EOFError) as broken:
+        with pq.ParquetFile(stream) as file:
+            _check_columns("its schema", file.schema_arrow.names)
+            for name in EVENT_FIELDS:
+                _check_type(name, file.schema_arrow.field(name).type)
+            for batch in file.iter_batches(batch_size=65536):
+                columns = [_values(column) for column in batch.columns]
+                for row in zip(*columns, strict=True):
+                    yield _line(dict(zip(batch.schema.names, row, strict=True)))
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as broken:
         raise NotWhatItSaysError(f"it is not a whole Parquet file ({_first_line(broken)})") from None
 
 
@@ -107,12 +111,23 @@ def _check_type(name: str, held: pa.DataType) -> None:
 
 
 def _values(column: pa.Array) -> list[Any]:
+    """The column as Python values: bytes of text that are not UTF-8 stay as they are, and what Python has
+    no value for (a year past 9999, a struct that repeats a field) is as Arrow prints it.
+    """
     try:
         values: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
+        if pa.types.is_nested(column.type):
+            return _printed(column)
         held = column.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
         values = [None if value is None else value.decode("utf-8", "surrogateescape") for value in held]
+    except (ValueError, OverflowError, LookupError):
+        return _printed(column)
     return values
+
+
+def _printed(column: pa.Array) -> list[str]:
+    return [" ".join(column.slice(row, 1).to_string().split()) for row in range(len(column))]
 
 
 def _line(record: Any) -> bytes:
