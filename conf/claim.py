@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -18,34 +19,55 @@ from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 
 MIB = 1 << 20
+MISREAD = re.compile(r"[#?\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 
 
 def usable(home: Home, min_free_mib: int) -> None:
     """Make the home when it is not there; raise when this user cannot write it or its disk is full."""
+    _check_path(home.root)
     try:
         home.root.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise UsageError(f"{home.root}: is a file, not a folder. Name another home with --home.") from None
     except OSError as failed:
-        raise UsageError(_not_ours(Path(failed.filename or home.root), failed.strerror or "")) from None
+        raise UsageError(_not_ours(home.root, failed.strerror or "")) from None
     for place in (home.root, home.warehouse, home.landing):
         if place.exists() and not os.access(place, os.W_OK | os.X_OK):
             raise UsageError(_not_ours(place, "Permission denied"))
     free = shutil.disk_usage(home.root).free // MIB
     if free < min_free_mib:
         raise LakehouseError(
-            f"{home.root}: {free} MiB are free on its disk, {min_free_mib} MiB are needed to start "
+            f"{home.root}: {free:,} MiB are free on its disk, {min_free_mib:,} MiB are needed to start "
             "(setting min_free_mib).\nNothing was changed. Make room and run again."
         )
 
 
+def _check_path(root: Path) -> None:
+    """Raise UsageError for a path that not every reader of the tables takes as it is written."""
+    if found := MISREAD.search(str(root)):
+        raise UsageError(
+            f"{str(root)!r}: the path of a home may not hold {found[0]!r}: some readers of the "
+            "tables take a path for an address, where that means something else.\n"
+            "Nothing was changed. Name another home with --home."
+        )
+
+
 def _not_ours(place: Path, reason: str) -> str:
-    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    existing = next(folder for folder in (place, *place.parents) if _exists(folder))
     owner, me = _name(existing.stat().st_uid), _name(os.geteuid())
+    whose = f": {existing} belongs to {owner}, this is {me}" if owner != me else ""
+    advice = f"Run as {owner}, or name" if owner != me else "Make it writable, or name"
     return (
-        f"{place}: cannot be written ({reason}): {existing} belongs to {owner}, this is {me}.\n"
-        f"Nothing was changed. Run as {owner}, or name another home with --home."
+        f"{place}: cannot be written ({reason}){whose}.\n"
+        f"Nothing was changed. {advice} another home with --home."
     )
+
+
+def _exists(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:
+        return False
 
 
 def _name(user: int) -> str:

@@ -36,7 +36,18 @@ def explain(unexpected: BaseException) -> str:
     cause = next((advice for sign, advice in _KNOWN if sign in text), None)
     if cause is None and getattr(unexpected, "errno", None) == errno.ENOSPC:
         cause = "The disk is full. Make room"
-    first = next((line for line in str(unexpected).splitlines() if line.strip()), type(unexpected).__name__)
-    where = f"The whole story is in {log.where()}." if log.where() else ""
-    advice = f"{cause} and run again." if cause else "If it happens again, please report it with that file."
-    return f"{type(unexpected).__name__}: {first[:500]}\n{_SAFE}\n{where} {advice}".strip()
+    report = "please report it with that file" if log.where() else "please report it"
+    advice = f"{cause} and run again." if cause else f"If it happens again, {report}."
+    where = f"The whole story is in {log.where()}. " if log.where() else ""
+    return f"{type(unexpected).__name__}: {_gist(unexpected)[:500]}\n{_SAFE}\n{where}{advice}"
+
+
+def _gist(unexpected: BaseException) -> str:
+    """The line that says what happened: of a failure in Java, its innermost cause."""
+    lines = [line.strip() for line in str(unexpected).splitlines() if line.strip()]
+    if not lines:
+        return type(unexpected).__name__
+    if not lines[0].startswith("An error occurred while calling"):
+        return lines[0]
+    said = [line for line in lines if line.startswith((": ", "Caused by: "))]
+    return said[-1].removeprefix("Caused by").removeprefix(": ") if said else lines[0]

@@ -6,14 +6,27 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from io import BufferedReader
 from pathlib import Path
 
 import pyspark
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from conf import session, warehouse
+from conf.errors import LakehouseError
 from conf.home import Home
 from conf.settings import Settings
 from conf.tables import TABLES
+
+STARTING = (
+    b"Time taken: ",
+    b"WARNING: Using incubator modules",
+    b"Setting default log level",
+    b"To adjust logging",
+)
 
 
 def declarations(home: Home) -> list[str]:
@@ -33,17 +46,37 @@ def _quoted(text: str) -> str:
 
 def run(settings: Settings, query: str | None, scratch: Path) -> int:
     """spark-sql with the tables declared: a prompt, or `query` alone; returns its exit status."""
+    statements = declarations(settings.place)
     declared = scratch / "tables.sql"
-    declared.write_text(";\n".join(declarations(settings.place)) + ";\n", "utf-8")
+    declared.write_text(";\n".join(statements) + ";\n", "utf-8")
     home = Path(pyspark.__file__).parent
     command = [str(home / "bin" / "spark-sql"), "-S", "-i", str(declared)]
     for name, value in session.spark_settings(settings, scratch).items():
         command += ["--conf", f"{name}={value}"]
+    # Otherwise Delta's own plans are warned of as too wide to print.
+    command += ["--conf", "spark.sql.debug.maxToStringFields=1000"]
     command += ["--driver-memory", settings.driver_memory]
     if query is not None:
         command += ["-e", query]
     environment = os.environ | session.environment() | {"SPARK_HOME": str(home)}
-    return _status(subprocess.Popen(command, env=environment, cwd=Path.cwd()))
+    with subprocess.Popen(command, env=environment, cwd=Path.cwd(), stderr=subprocess.PIPE) as shell:
+        said = threading.Thread(target=_pass_on, args=(shell.stderr, len(statements)))
+        said.start()
+        status = _status(shell)
+        said.join()
+    return status
+
+
+def _pass_on(said: BufferedReader, declared: int) -> None:
+    """Show what the shell says on stderr, without what it says of starting and of each table declared."""
+    while declared and (line := said.readline()):
+        declared -= line.startswith(b"Time taken: ")
+        if not line.startswith(STARTING):
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
+    while chunk := said.read1():
+        sys.stderr.buffer.write(chunk)
+        sys.stderr.flush()
 
 
 def _status(shell: subprocess.Popen[bytes]) -> int:
@@ -56,13 +89,26 @@ def _status(shell: subprocess.Popen[bytes]) -> int:
 
 
 def query_json(settings: Settings, query: str, scratch: Path) -> int:
-    """Print the rows of one query as a JSON array of objects."""
+    """Print the rows of one query as a JSON array of objects, a null where a value is missing.
+
+    Raises LakehouseError with Spark's own words about a query it cannot run.
+    """
     spark = session.Spark(settings, scratch, scratch / "spark.log")
     try:
         for statement in declarations(settings.place):
             spark.session.sql(statement)
-        rows = [str(row) for row in spark.session.sql(query).toJSON().collect()]
+        rows = _rows(spark.session.sql(query))
+    except PySparkException as wrong:
+        # What follows is the plan of the query, for those who make Spark.
+        raise LakehouseError(str(wrong).strip().split(";\n")[0]) from None
     finally:
         spark.stop()
     sys.stdout.write("[" + ",\n ".join(rows) + "]\n")
     return 0
+
+
+def _rows(answer: DataFrame) -> list[str]:
+    if not answer.columns:
+        return []
+    row = F.to_json(F.struct("*"), {"ignoreNullFields": "false"})
+    return [text for [text] in answer.select(row).collect()]
