@@ -32,6 +32,10 @@ def usable(home: Home, min_free_mib: int) -> None:
     except OSError as failed:
         raise UsageError(_not_ours(home.root, failed.strerror or "")) from None
     for place in (home.root, home.warehouse, home.landing):
+        if place.exists() and not place.is_dir():
+            raise UsageError(
+                f"{place}: is a file, not a folder. Nothing was changed. Move it away and run again."
+            )
         if place.exists() and not os.access(place, os.W_OK | os.X_OK):
             raise UsageError(_not_ours(place, "Permission denied"))
     free = shutil.disk_usage(home.root).free // MIB
