@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from conf import failure, log
 
 
 @pytest.fixture
-def run_log(tmp_path, monkeypatch) -> Path:
+def run_log(tmp_path: Path, monkeypatch) -> Iterator[Path]:
     """The run's log; logging is afterwards as it was."""
     monkeypatch.setattr(log, "_opened", [])
     log.open_file(tmp_path / "logs" / "run.jsonl")

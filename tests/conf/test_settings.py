@@ -20,7 +20,7 @@ min_free_mib = 7
 
 
 @pytest.fixture
-def file(tmp_path, monkeypatch) -> Path:
+def file(tmp_path: Path, monkeypatch) -> Path:
     """A settings file of the test's own, in force."""
     place = tmp_path / "lakehouse.toml"
     place.write_text(FILE, "utf-8")

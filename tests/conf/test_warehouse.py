@@ -32,7 +32,7 @@ def version(home: Home, table: Table = SILVER_DRIFT) -> int:
 
 
 @pytest.fixture
-def drift(spark, home) -> Home:
+def drift(spark, home: Home) -> Home:
     """A lakehouse whose one table is silver.drift."""
     warehouse._create(spark, home, SILVER_DRIFT)
     return home

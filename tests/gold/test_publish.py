@@ -79,7 +79,7 @@ def empty(spark, tmp_path_factory) -> Home:
 
 
 @pytest.fixture(scope="module")
-def counted(spark, empty, copy_of) -> Home:
+def counted(spark, empty, copy_of: Callable[[Home], Home]) -> Home:
     """Two days, counted from scratch."""
     home = copy_of(empty)
     yesterday = TEN - timedelta(days=1)
@@ -200,7 +200,8 @@ def test_an_event_taken_out_and_put_back_changes_no_number(spark, counted, copy_
 
 def crashed(spark, home: Home, tables_done: int) -> None:
     """The process dies when so many tables have taken their buckets."""
-    merge, done = publish._merge, []
+    merge = publish._merge
+    done: list[Table] = []
 
     def dying(spark, home, table, *rest):
         if len(done) == tables_done:

@@ -41,7 +41,7 @@ def hour(day: date, number: int) -> datetime:
     return datetime(day.year, day.month, day.day, number)  # noqa: DTZ001 - as Spark in UTC shows it
 
 
-COUNTED = {
+COUNTED: dict[Table, list[tuple[Any, ...]]] = {
     PLACEMENT_HOURLY: [
         ("p1", hour(FEBRUARY, 23), 1, 0, 1),
         ("p1", hour(FIRST, 0), 2, 1, 2),

@@ -57,7 +57,12 @@ def test_another_event_is_kept(spark, second):
 
 
 def test_the_first_delivery_stands_for_all(spark):
-    delivered = [{"delivery": 3}, {"delivery": 1}, {"delivery": 2}, {"user_id": "v", "delivery": 2}]
+    delivered: list[dict[str, Any]] = [
+        {"delivery": 3},
+        {"delivery": 1},
+        {"delivery": 2},
+        {"user_id": "v", "delivery": 2},
+    ]
     for order in itertools.islice(itertools.permutations(delivered), 0, None, 7):
         assert kept(deduplication.first_delivery(events(spark, *order))) == [("u", 1), ("v", 2)]
 

@@ -155,8 +155,8 @@ VOLUMES = {
 def ratios(spark) -> dict[str, float | None]:
     """The ratio of every case in one job: case n happens in hour 2 n + 1, so none meets another."""
     volumes: list[tuple[datetime, int]] = []
-    for number, (counts, _) in enumerate(VOLUMES.values()):
-        volumes += [(hour + timedelta(hours=2 * number + 1 - 10), count) for hour, count in counts]
+    for number, (cases, _) in enumerate(VOLUMES.values()):
+        volumes += [(hour + timedelta(hours=2 * number + 1 - 10), count) for hour, count in cases]
     hours, counts = zip(*volumes, strict=True)
     batch = [at(0, 2 * number + 1) for number in range(len(VOLUMES))]
     [row] = ledger.volume_ratios(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,6 +105,11 @@ def test_nothing_new_commits_nothing(spark, first, versions):
     assert versions(first[0]) == before
 
 
+@pytest.mark.usefixtures("first")
+def test_nothing_stays_in_memory(spark):
+    assert spark._jsparkSession.sharedState().cacheManager().isEmpty()
+
+
 def test_a_batch_of_duplicates_adds_no_event(spark, first, copy_of, deliver, line, rows):
     home = copy_of(first[0])
     before = rows(home, tables.SILVER_EVENTS)
@@ -124,7 +130,7 @@ def test_a_small_batch_of_nothing_valid_is_published(spark, empty_lake, copy_of,
 
 
 @pytest.fixture(scope="module")
-def second(first, copy_of, deliver, line) -> Home:
+def second(first, copy_of: Callable[[Home], Home], deliver, line) -> Home:
     """The first batch published, a second one delivered."""
     home = copy_of(first[0])
     late = line("u6", timestamp=1_740_826_800)  # 2025-03-01T11:00:00Z
@@ -137,7 +143,7 @@ def second(first, copy_of, deliver, line) -> Home:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(spark, second, copy_of) -> Home:
+def undisturbed(spark, second, copy_of: Callable[[Home], Home]) -> Home:
     """Both batches published, and nothing got in the way."""
     home = copy_of(second)
     publish.publish(spark, home)

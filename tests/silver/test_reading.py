@@ -24,7 +24,7 @@ PLAIN = {
     "page_id": '"g1"',
     "user_id": '"u1"',
 }
-READ = {
+READ: dict[str, Any] = {
     "well_formed": True,
     "extra_fields": None,
     "timestamp": "1767225600",
@@ -384,17 +384,14 @@ KINDS = {
     "array": kind("[1]", **NO_TYPE),
 }
 
-CASES = {
-    f"{group}: {name}": case
-    for group, cases in {
-        "whole": WHOLE,
-        "not one object": NOT_ONE_OBJECT,
-        "id": IDS,
-        "timestamp": TIMESTAMPS,
-        "event_type": KINDS,
-    }.items()
-    for name, case in cases.items()
+GROUPS: dict[str, dict[str, tuple[str | None, dict[str, Any]]]] = {
+    "whole": dict(WHOLE),
+    "not one object": NOT_ONE_OBJECT,
+    "id": dict(IDS),
+    "timestamp": dict(TIMESTAMPS),
+    "event_type": dict(KINDS),
 }
+CASES = {f"{group}: {name}": case for group, cases in GROUPS.items() for name, case in cases.items()}
 BAD_BYTES = {"not UTF-8": False, "not known whether UTF-8": None}
 
 

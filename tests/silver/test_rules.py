@@ -46,7 +46,7 @@ SCHEMA = pa.schema(
         **dict.fromkeys(["banner_id", "placement_id", "page_id", "user_id"], pa.string()),
     }
 )
-SPLIT = {
+SPLIT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "fine": ({}, []),
     "a click": ({"event_type": 1}, []),
     "an hour ahead": ({"timestamp_outside": 3600}, []),
