@@ -51,3 +51,23 @@ def differences(fresh: DataFrame, published: DataFrame, table: Table) -> DataFra
         differs = differs | ~F.col(f"fresh.{column}").eqNullSafe(F.col(f"published.{column}"))
     key = [F.coalesce(f"fresh.{column}", f"published.{column}").alias(column) for column in table.key]
     return joined.where(differs).select(*key, *[F.col(f"fresh.{column}") for column in STATISTICS])
+
+
+def any_table(changed: DataFrame, table: Table) -> DataFrame:
+    """The rows of one table in a shape that fits all: table, subject, bucket timestamp, day, the numbers."""
+    subject, bucket = table.key
+    return changed.select(
+        F.lit(table.name).alias("table"),
+        F.col(subject).alias("subject"),
+        F.col(bucket).cast("timestamp").alias("bucket"),
+        F.to_date(bucket).alias("day"),
+        *STATISTICS,
+    )
+
+
+def of_table(changed: DataFrame, table: Table) -> DataFrame:
+    """The rows of one table out of `any_table`'s shape, with its columns."""
+    subject, bucket = table.key
+    column = F.col("day") if bucket == "day" else F.col("bucket")
+    rows = changed.where(F.col("table") == table.name)
+    return rows.select(F.col("subject").alias(subject), column.alias(bucket), *STATISTICS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from conf import warehouse
 from conf.errors import LakehouseError
 from conf.tables import (
     BRONZE_DELIVERIES,
@@ -17,17 +18,31 @@ from conf.tables import (
     SILVER_EVENTS,
     SILVER_LEDGER,
     SILVER_QUALITY,
+    SILVER_QUARANTINE,
     SILVER_VOLUME,
     TAKEN,
 )
 from silver import gate, ledger, rules
-from silver.validation import Checked, validate
+from silver.facts import validated_facts
+from silver.validation import Checked
 from silver.window import Outcome, Window
 
-DAYS_COMPARED = 31
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERDICT = ("batch_id", "suite", "rule", "evaluated", "unexpected", "threshold", "success")
 _MICROS = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery as bronze lists it."""
+
+    source: str
+    ingested_at: datetime
+    batch_id: int
+    status: str
+
+
+_DELIVERY = [column.name for column in fields(Delivery)]
 
 
 @dataclass(frozen=True)
@@ -36,15 +51,26 @@ class Deliveries:
     ingested_at, batch_id.
     """
 
-    listed: list[Any]
+    listed: list[Delivery]
     numbered: DataFrame
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of one delivery's records; the seconds are unix times of the valid ones."""
+
+    delivered: int = 0
+    quarantined: int = 0
+    first_second: int | None = None
+    last_second: int | None = None
+    drifted: bool = False
 
 
 @dataclass(frozen=True)
 class Counted:
     """What became of the records, by delivery number, and in all: by rule, how many broke it."""
 
-    by_delivery: dict[int, Any]
+    by_delivery: dict[int, Tally]
     broken: dict[str, int]
 
     @property
@@ -65,14 +91,15 @@ class Counted:
 
 def deliveries(window: Window) -> Deliveries:
     """The batch's deliveries by (ingested_at, source), the order that says which was first."""
-    taken = window.read(BRONZE_DELIVERIES).where(window.holds & (F.col("status") == TAKEN))
-    rows = taken.select("source", "batch_id", F.unix_micros("ingested_at").alias("micros")).collect()
-    listed = sorted(rows, key=lambda row: (row.micros, row.source.encode("utf-8"), row.batch_id))
+    batches = [("batch_id", ">", window.after), ("batch_id", "<=", window.upto)]
+    held = warehouse.state(window.home, BRONZE_DELIVERIES).to_pyarrow_table(filters=batches)
+    rows = [Delivery(**row) for row in held.select(_DELIVERY).to_pylist() if row["status"] == TAKEN]
+    listed = sorted(rows, key=lambda row: (row.ingested_at, row.source.encode("utf-8"), row.batch_id))
     numbered = pa.table(
         {
             "delivery": pa.array(range(len(listed)), pa.int32()),
             "source": pa.array([row.source for row in listed], pa.string()),
-            "ingested_at": pa.array([row.micros for row in listed], pa.int64()).cast(_MICROS),
+            "ingested_at": pa.array([row.ingested_at for row in listed], _MICROS),
             "batch_id": pa.array([row.batch_id for row in listed], pa.int64()),
         }
     )
@@ -89,7 +116,25 @@ def count(judged: DataFrame, suite: rules.Suite) -> Counted:
             "Nothing was published. Restore both tables from the same moment and run again."
         )
     broken = {name: sum(row[name] for row in rows) for name in names}
-    return Counted({row.delivery: row for row in rows}, broken)
+    names_kept = [column.name for column in fields(Tally)]
+    tallies = {row.delivery: Tally(**{name: row[name] for name in names_kept}) for row in rows}
+    return Counted(tallies, broken)
+
+
+def as_published(window: Window, taken: Deliveries, counted: Counted) -> Counted:
+    """The count, with as many records refused as the batch has in quarantine.
+
+    For a batch that an ended run left after its events: what was refused was decided then, by the suite
+    of then, and the ledger must say that even if the suite was changed since.
+    """
+    refused = window.read(SILVER_QUARANTINE).where(window.holds).groupBy("batch_id", "source").count()
+    held = {(row.batch_id, row.source): row["count"] for row in refused.collect()}
+    tallies = {
+        number: replace(tally, quarantined=held.get((listed.batch_id, listed.source), 0))
+        for number, tally in counted.by_delivery.items()
+        for listed in [taken.listed[number]]
+    }
+    return replace(counted, by_delivery=tallies)
 
 
 def write_refusal(window: Window, checked: list[Checked]) -> None:
@@ -118,7 +163,7 @@ def write(
     if counted.drifted or window.marker(SILVER_DRIFT) > window.after:
         window.replace(ledger.unknown_fields(judged, taken.numbered).coalesce(1), SILVER_DRIFT)
     window.describe("comparing volume, freshness and duplicates")
-    facts = _validated_facts(window, rows)
+    facts = validated_facts(window, rows)
     outcome.warnings += gate.breaches(facts, rules.load("batch"), 0)[1]
     _write_quality(window, _quality_rows(window, [*checked, *facts], published=True))
     window.append(window.local(rows, SILVER_LEDGER), SILVER_LEDGER)
@@ -137,70 +182,32 @@ def _write_volume(window: Window) -> dict[tuple[int, str], int]:
 
 
 def _ledger_row(
-    number: int, delivery: Any, counted: Counted, accepted: dict[tuple[int, str], int]
+    number: int, delivery: Delivery, counted: Counted, accepted: dict[tuple[int, str], int]
 ) -> dict[str, Any]:
-    held = counted.by_delivery.get(number)
-    delivered, quarantined = (held.delivered, held.quarantined) if held else (0, 0)
+    tally = counted.by_delivery.get(number, Tally())
     kept = accepted.get((delivery.batch_id, delivery.source), 0)
-    duplicate = delivered - quarantined - kept
+    valid = tally.delivered - tally.quarantined
+    duplicate = valid - kept
     if duplicate < 0:
         raise RuntimeError(
             f"{delivery.source}, batch {delivery.batch_id}: silver.events holds {kept} of its records, "
-            f"but only {delivered - quarantined} are valid.\nThe ledger was not written; silver was changed."
+            f"but only {valid} are valid.\nThe ledger was not written; silver was changed."
         )
     return {
         "batch_id": delivery.batch_id,
         "source": delivery.source,
-        "delivered": delivered,
+        "delivered": tally.delivered,
         "accepted": kept,
         "duplicate": duplicate,
-        "quarantined": quarantined,
-        "min_event_time": _moment(held.first_second if held else None),
-        "max_event_time": _moment(held.last_second if held else None),
-        "ingested_at": EPOCH + timedelta(microseconds=delivery.micros),
+        "quarantined": tally.quarantined,
+        "min_event_time": _moment(tally.first_second),
+        "max_event_time": _moment(tally.last_second),
+        "ingested_at": delivery.ingested_at,
     }
 
 
 def _moment(second: int | None) -> datetime | None:
     return None if second is None else EPOCH + timedelta(seconds=second)
-
-
-def _validated_facts(window: Window, rows: list[dict[str, Any]]) -> list[Checked]:
-    """Great Expectations on what the batch as a whole looks like: one row a UTC day of its events."""
-    volume = window.read(SILVER_VOLUME)
-    newest = volume.where(window.holds).groupBy(F.to_date("hour").alias("day")).count()
-    days = [row.day for row in newest.orderBy(F.desc("day")).limit(DAYS_COMPARED).collect()]
-    batch_hours = volume.where(window.holds & F.to_date("hour").isin(days)).select("hour").distinct()
-    ratios = ledger.volume_ratios(volume, batch_hours)
-    delivered = sum(row["delivered"] for row in rows)
-    if not delivered:
-        return []
-    last = max((row["max_event_time"] for row in rows if row["max_event_time"]), default=None)
-    taken = max(row["ingested_at"] for row in rows)
-    behind = None if last is None else (taken - last).total_seconds() / 3600
-    share = sum(row["duplicate"] for row in rows) / delivered
-    newest_day = pa.table({"day": [max(days, default=taken.date())], "share_duplicate": [share]})
-    hours_behind = F.lit(behind).cast("double").alias("hours_behind")
-    facts = window.spark.createDataFrame(newest_day).select("*", hours_behind)
-    facts = facts.join(ratios, on="day", how="full").persist()
-    try:
-        seen = facts.collect()
-        return [_with_facts(check, seen) for check in validate(facts, rules.load("batch"))]
-    finally:
-        facts.unpersist()
-
-
-def _with_facts(check: Checked, seen: list[Any]) -> Checked:
-    """The check with the values that broke it, for the warning to name."""
-    limits, column = check.rule.kwargs, check.rule.column or ""
-    least, most = limits.get("min_value"), limits.get("max_value")
-    values = [row[column] for row in seen if row[column] is not None]
-    broke = [
-        value
-        for value in values
-        if (least is not None and value < least) or (most is not None and value > most)
-    ]
-    return replace(check, observed=tuple(broke))
 
 
 def _quality_rows(window: Window, checked: list[Checked], *, published: bool) -> list[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 HISTORY_DAYS = 28
+DAY = 86_400
 
 
 def delivered_counts(judged: DataFrame, rules: list[str]) -> DataFrame:
@@ -54,17 +55,11 @@ def volume_ratios(volume: DataFrame, batch_hours: DataFrame) -> DataFrame:
     A ratio is that hour's volume over the mean of the same hour on the HISTORY_DAYS days before it that
     have any; null when none has. `volume` has hour timestamp and accepted bigint, one row or more an hour.
     """
+    second = F.unix_seconds("hour")
+    before = Window.partitionBy(F.hour("hour")).orderBy(second).rangeBetween(-HISTORY_DAYS * DAY, -1)
     hours = volume.groupBy("hour").agg(F.sum("accepted").alias("accepted"))
-    now, before = hours.join(batch_hours, on="hour", how="left_semi").alias("now"), hours.alias("before")
-    earlier = (
-        (F.col("before.hour") < F.col("now.hour"))
-        & (F.col("before.hour") >= F.col("now.hour") - F.expr(f"INTERVAL {HISTORY_DAYS} DAYS"))
-        & (F.hour("before.hour") == F.hour("now.hour"))
-    )
-    ratios = (
-        now.join(before, on=earlier, how="left")
-        .groupBy(F.col("now.hour").alias("hour"), F.col("now.accepted").alias("accepted"))
-        .agg(F.avg("before.accepted").alias("usual"))
+    ratios = hours.withColumn("usual", F.avg("accepted").over(before)).join(
+        F.broadcast(batch_hours.distinct()), on="hour", how="left_semi"
     )
     by_day = ratios.groupBy(F.to_date("hour").alias("day"))
     return by_day.agg(

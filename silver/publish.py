@@ -31,9 +31,9 @@ def waiting(home: Home) -> tuple[int, int]:
 
     Raises LakehouseError when silver has taken batches that bronze does not hold.
     """
-    latest = warehouse.marker(home, BRONZE_EVENTS, warehouse.LANDING)
-    if not latest:
+    if not warehouse.exists(home, BRONZE_EVENTS):
         return 0, 0
+    latest = warehouse.marker(home, BRONZE_EVENTS, warehouse.LANDING)
     source = warehouse.identity(home, BRONZE_EVENTS)
     done = warehouse.marker(home, SILVER_LEDGER, source)
     begun = max(done, warehouse.marker(home, SILVER_EVENTS, source))
@@ -83,17 +83,20 @@ def _take(window: Window, *, by_name: bool) -> Outcome:
     window.describe("parsing and judging records")
     judged = _judged(window, deliveries.numbered, suite).persist(StorageLevel.MEMORY_AND_DISK)
     try:
+        begun = window.marker(SILVER_EVENTS) >= window.upto
         counted = accounts.count(judged, suite)
         outcome.delivered, outcome.quarantined = counted.delivered, counted.quarantined
         outcome.broken = {name: count for name, count in counted.broken.items() if count}
         checked = _validated(window, judged, suite, counted, outcome)
-        begun = window.marker(SILVER_EVENTS) >= window.upto
         refusing, outcome.warnings = gate.breaches(checked, suite, counted.delivered)
         if refusing and not (by_name or begun):
             outcome.refusing = refusing
             accounts.write_refusal(window, checked)
         else:
-            if not begun:
+            if begun:
+                counted = accounts.as_published(window, deliveries, counted)
+                outcome.quarantined = counted.quarantined
+            else:
                 _write_events(window, judged, deliveries.numbered, counted)
             accounts.write(window, judged, deliveries, counted, checked, outcome)
     finally:

@@ -22,6 +22,9 @@ INTEGER = r"\A-?(?:0|[1-9][0-9]*)\z"
 NESTING = 1000
 """Brackets within brackets beyond which a payload does not count as JSON."""
 
+COLUMNS = ("well_formed", "timestamp", "timestamp_outside", "event_type", *IDS)
+"""What a reading offers to rules, beside `refused`, which the rules themselves decide."""
+
 _STRING = r'"[^"\\\x00-\x1f]*+"'
 _GAP = r"[ \t\r]*+"
 _MEMBER = rf"{_STRING}{_GAP}:{_GAP}(?:{_STRING}|-?(?:0|[1-9][0-9]*+)(?![0-9.eE])){_GAP}"
@@ -51,7 +54,8 @@ def readings(deliveries: DataFrame) -> DataFrame:
     timestamp_seconds bigint, null when not an integer;
     timestamp_outside bigint, seconds it lies before EARLIEST (negative) or past ingested_at (positive),
     0 in between, null when not an integer;
-    event_type int, -1 when it is no integer; the four ids string, empty when absent or not an id.
+    event_type int, -1 when it is no integer; the four ids string, empty when absent or not an id. An
+    integer -0 is 0.
     """
     return deliveries.transform(_parsed).transform(_understood).transform(_typed)
 

@@ -11,8 +11,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from conf.errors import UsageError
+from silver.reading import COLUMNS
 
 ROW = "row"
+SEVERITIES = (ROW, "batch")
+ROW_BY_ROW = {
+    "expect_column_values_to_match_regex": {"regex"},
+    "expect_column_values_to_be_in_set": {"value_set"},
+    "expect_column_values_to_be_between": {"min_value", "max_value"},
+}
+"""Expectations whose verdict on one record is known, and the arguments it is known for."""
+
 SUITES = Path(__file__).parent.parent / "conf" / "expectations"
 
 
@@ -62,8 +71,8 @@ def load(name: str, folder: Path = SUITES) -> Suite:
         held = json.loads(file.read_text("utf-8"))
         rules = tuple(_rule(expectation) for expectation in held["expectations"])
         suite = Suite(held["name"], rules, int(held.get("meta", {}).get("gate_from_records", 0)))
-        for rule in suite.row_rules:
-            passes(rule)
+        for rule in suite.rules:
+            _check(rule)
     except (OSError, ValueError, KeyError, TypeError) as wrong:
         raise UsageError(
             f"{file}: not an expectation suite this lakehouse can run ({type(wrong).__name__}: {wrong}).\n"
@@ -85,38 +94,40 @@ def _rule(expectation: dict[str, Any]) -> Rule:
     )
 
 
+def _check(rule: Rule) -> None:
+    if rule.severity not in SEVERITIES:
+        raise ValueError(f"rule {rule.name}: severity {rule.severity!r} is none of {', '.join(SEVERITIES)}")
+    if not 0 <= rule.threshold <= 1:
+        raise ValueError(f"rule {rule.name}: mostly {rule.threshold} is no share between 0 and 1")
+    if rule.severity != ROW:
+        return
+    allowed = ROW_BY_ROW.get(rule.expectation_type, set())
+    given = rule.kwargs.keys() - {"column", "mostly"}
+    if not given or not given <= allowed:
+        raise ValueError(
+            f"rule {rule.name}: {rule.expectation_type} with {', '.join(rule.kwargs)} cannot be told row by "
+            f"row; use one of {', '.join(ROW_BY_ROW)}"
+        )
+    if rule.column not in COLUMNS:
+        raise ValueError(f"rule {rule.name}: column {rule.column!r} is none of {', '.join(COLUMNS)}")
+
+
 def passes(rule: Rule) -> Column:
     """True where a record's value meets the expectation, null where there is no value to evaluate.
 
     Means exactly what Great Expectations evaluates on Spark for the same arguments; each run checks it.
     """
-    kwargs = {name: value for name, value in rule.kwargs.items() if name != "mostly"}
-    value = F.col(kwargs.pop("column"))
-    if rule.expectation_type == "expect_column_values_to_match_regex":
-        return value.rlike(kwargs.pop("regex")) if list(kwargs) == ["regex"] else _unsupported(rule)
-    if rule.expectation_type == "expect_column_values_to_be_in_set":
-        return value.isin(kwargs.pop("value_set")) if list(kwargs) == ["value_set"] else _unsupported(rule)
-    if rule.expectation_type == "expect_column_values_to_be_between":
-        return _between(rule, value, kwargs)
-    return _unsupported(rule)
-
-
-def _between(rule: Rule, value: Column, kwargs: dict[str, Any]) -> Column:
-    if not kwargs or not kwargs.keys() <= {"min_value", "max_value"}:
-        return _unsupported(rule)
+    value, kwargs = F.col(str(rule.column)), rule.kwargs
+    if "regex" in kwargs:
+        return value.rlike(kwargs["regex"])
+    if "value_set" in kwargs:
+        return value.isin(kwargs["value_set"])
     holds = F.when(value.isNotNull(), F.lit(True))
     if (least := kwargs.get("min_value")) is not None:
         holds = holds & (value >= least)
     if (most := kwargs.get("max_value")) is not None:
         holds = holds & (value <= most)
     return holds
-
-
-def _unsupported(rule: Rule) -> Column:
-    raise ValueError(
-        f"rule {rule.name}: {rule.expectation_type} with {', '.join(rule.kwargs)} cannot be told row by row; "
-        "use expect_column_values_to_match_regex, _to_be_in_set or _to_be_between"
-    )
 
 
 def judged(read: DataFrame, rules: tuple[Rule, ...]) -> DataFrame:

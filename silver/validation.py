@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from pyspark.sql import DataFrame
 
 from silver.rules import Rule, Suite
@@ -26,8 +27,10 @@ class Checked:
     observed: tuple[float, ...] = ()
 
 
-def validate(rows: DataFrame, suite: Suite) -> list[Checked]:
+def validate(rows: DataFrame | pd.DataFrame, suite: Suite) -> list[Checked]:
     """Run `suite` on `rows` with Great Expectations; one result a rule, in the suite's order.
+
+    Spark rows are evaluated by Spark, a pandas frame where it is.
 
     Raises RuntimeError when an expectation could not be evaluated at all (a column is missing).
     """
@@ -38,7 +41,9 @@ def validate(rows: DataFrame, suite: Suite) -> list[Checked]:
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    source = context.data_sources.add_spark("silver", persist=False)
+    sources = context.data_sources
+    is_local = isinstance(rows, pd.DataFrame)
+    source = sources.add_pandas("silver") if is_local else sources.add_spark("silver", persist=False)
     definition = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
     expectations = [
         {"type": rule.expectation_type, "kwargs": rule.kwargs, "meta": {"rule": rule.name}}
