@@ -22,9 +22,9 @@ _KNOWN = (
     ("Read-only file system", "The disk is read-only. Make it writable"),
     (
         "Answer from Java side is empty",
-        "The Java process ended. If it was not stopped on purpose, it may lack memory",
+        "The Java process ended. Unless somebody stopped it, make room in memory (LAKEHOUSE_DRIVER_MEMORY)",
     ),
-    ("Java gateway process exited", "Java did not start; its own words are in the run's spark.log"),
+    ("Java gateway process exited", "Java did not start. Correct what it says in the spark.log beside it"),
 )
 
 

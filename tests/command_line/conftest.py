@@ -6,7 +6,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,30 +32,33 @@ class Said:
 
 
 @pytest.fixture
-def program(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Said]]:
+def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """Runs the program in this process: `program("run", "--home", ...)`."""
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setattr(log, "_opened", [])
-    monkeypatch.setattr(log, "_watchers", [])
 
     def typed(*words: object) -> Said:
         out, err = io.StringIO(), io.StringIO()
         with monkeypatch.context() as patch:
             patch.setattr(console, "results", Console(file=out, width=200, highlight=False))
             patch.setattr(console, "errors", Console(file=err, width=200, highlight=False, soft_wrap=True))
+            patch.setattr(log, "_opened", [])
+            patch.setattr(log, "_watchers", [])
             patch.setattr(sys, "argv", ["lakehouse", *map(str, words)])
             capsys.readouterr()
             with pytest.raises(SystemExit) as ended:
                 lakehouse.main()
+        _close_log()
         printed = capsys.readouterr()
         return Said(int(ended.value.code or 0), out.getvalue() + printed.out, err.getvalue() + printed.err)
 
-    yield typed
+    return typed
+
+
+def _close_log() -> None:
+    """A process closes its log by ending; this one goes on."""
     factory = structlog.get_config()["logger_factory"]
-    if isinstance(factory, structlog.WriteLoggerFactory):
+    if isinstance(factory, structlog.WriteLoggerFactory) and factory._file:
         factory._file.close()
     structlog.reset_defaults()
 

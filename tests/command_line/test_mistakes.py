@@ -180,6 +180,20 @@ def test_a_failure_nobody_foresaw(program, home, monkeypatch):
     assert "Traceback" in log.read_text()
 
 
+def test_a_failure_in_java_is_told_by_its_innermost_cause(program, home, monkeypatch):
+    def failed(*_):
+        raise RuntimeError(
+            "An error occurred while calling o1.save.\n: org.apache.spark.SparkException: Job aborted\n"
+            "\tat org.apache.X\nCaused by: java.io.IOException: No space left on device\n\tat java.Y\n"
+        )
+
+    monkeypatch.setattr(lakehouse, "_advance", failed)
+    message = told(program("run", "--home", home.root), 1)
+    assert "RuntimeError: java.io.IOException: No space left on device\n" in message
+    assert message.endswith("The disk is full. Make room and run again.\n")
+    assert "org.apache" not in message
+
+
 def test_a_wrong_java(process, home, deliver, tmp_path):
     deliver("a.jsonl", b"{}\n")
     java = tmp_path / "java 11" / "bin" / "java"
