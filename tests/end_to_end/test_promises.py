@@ -7,20 +7,24 @@ import random
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 import generator
+import gold.publish
+import silver.publish
 from conf import warehouse
 from conf.home import Home
 from conf.tables import EVENT_IDENTITY, GOLD, SILVER_EVENTS, SILVER_LEDGER, TABLES, Table
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOURS = 6
+EVENT = {"timestamp": 1772445600, "event_type": 0, "banner_id": "b", "placement_id": "p", "page_id": "g"}
 
 
-def rows(home: Home, table: Table, columns: tuple[str, ...] | None = None) -> list[tuple]:
+def rows(home: Home, table: Table, columns: tuple[str, ...] | None = None) -> list[tuple[Any, ...]]:
     held = pl.DataFrame(warehouse.state(home, table).to_pyarrow_table())
     return sorted(held.select(columns or held.columns).rows())
 
@@ -29,7 +33,7 @@ def versions(home: Home) -> dict[str, int]:
     return {table.name: warehouse.state(home, table).version() for table in TABLES}
 
 
-def numbers(home: Home) -> dict[str, list[tuple]]:
+def numbers(home: Home) -> dict[str, list[tuple[Any, ...]]]:
     """What must not depend on order or batching: silver's six fields and all of gold."""
     silver = {SILVER_EVENTS.name: rows(home, SILVER_EVENTS, EVENT_IDENTITY)}
     return silver | {table.name: rows(home, table) for table in GOLD}
@@ -69,7 +73,6 @@ def test_a_second_run_commits_nothing(at_once, pipeline):
 
 def test_any_order_and_batching_gives_the_same_numbers(at_once, home, pipeline, deliveries):
     seed = 11
-    print("seed", seed)
     shuffled = random.Random(seed).sample(deliveries, len(deliveries))
     for batch in (shuffled[:1], shuffled[1:3], shuffled[3:]):
         for delivery in batch:
@@ -92,11 +95,10 @@ def test_delivered_again_under_another_name_changes_no_number(at_once, home, pip
 
 
 def test_a_replaced_file_is_a_new_delivery(home, pipeline):
-    line = '{{"timestamp": 1772445600, "event_type": 0, "banner_id": "b", "placement_id": "p", "page_id": "g", "user_id": "{}"}}\n'
     delivery = home.landing / "events.jsonl"
-    delivery.write_text(line.format("u1"))
+    delivery.write_text(json.dumps(EVENT | {"user_id": "u1"}))
     pipeline(home)
-    delivery.write_text(line.format("u1") + line.format("u2"))
+    delivery.write_text("\n".join(json.dumps(EVENT | {"user_id": user}) for user in ("u1", "u2")))
     [outcome] = pipeline(home)
     assert (outcome.delivered, outcome.accepted, outcome.duplicate) == (2, 1, 1)
     [(placement, _, views, clicks, users)] = rows(home, GOLD[0])
@@ -104,19 +106,16 @@ def test_a_replaced_file_is_a_new_delivery(home, pipeline):
 
 
 def test_a_refused_batch_changes_no_number_and_is_not_lost(home, pipeline, spark):
-    import gold.publish
-    import silver.publish
-
-    good = {"timestamp": 1772445600, "event_type": 0, "banner_id": "b", "placement_id": "p", "page_id": "g"}
-    (home.landing / "first.jsonl").write_text(json.dumps(good | {"user_id": "first"}))
+    (home.landing / "first.jsonl").write_text(json.dumps(EVENT | {"user_id": "first"}))
     pipeline(home)
     before = numbers(home)
     users = [f"u{number}" if number % 2 else "" for number in range(1_000)]
-    (home.landing / "half-bad.jsonl").write_text("\n".join(json.dumps(good | {"user_id": user}) for user in users))
+    half_bad = "\n".join(json.dumps(EVENT | {"user_id": user}) for user in users)
+    (home.landing / "half-bad.jsonl").write_text(half_bad)
     [refused] = pipeline(home)
     assert refused.refusing
     assert numbers(home) == before
-    (home.landing / "later.jsonl").write_text(json.dumps(good | {"user_id": "later"}))
+    (home.landing / "later.jsonl").write_text(json.dumps(EVENT | {"user_id": "later"}))
     [waiting] = pipeline(home)
     assert waiting.refusing
     accepted, later = silver.publish.publish(spark, home, accept=refused.batch_id)
