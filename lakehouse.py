@@ -26,7 +26,7 @@ import silver.publish
 from bronze.ingest import Intake
 from conf import claim, console, failure, log, shell, warehouse
 from conf import settings as configuration
-from conf.errors import GATE_REFUSED, INTERRUPTED, UNEXPECTED, LakehouseError, UsageError
+from conf.errors import GATE_REFUSED, UNEXPECTED, LakehouseError, StoppedError, UsageError
 from conf.home import Home
 from conf.session import Spark
 from conf.settings import Settings
@@ -110,7 +110,7 @@ def generate(
         print(json.dumps(dataclasses.asdict(made)))
         return
     console.say(
-        f"{made.records:,} records in {made.files:,} files ({made.bytes / 1e6:,.1f} MB) in {place.landing}:\n"
+        f"{made.records:,} records (files: {made.files:,}, {made.bytes / 1e6:,.1f} MB) in {place.landing}:\n"
         f"{made.events:,} events ({made.late:,} of them late), {made.duplicates:,} duplicates, "
         f"{made.malformed:,} malformed. The gold they must give is in {place.answers}."
     )
@@ -142,6 +142,10 @@ def run(
         try:
             with console.progress("run", spark.work):
                 _advance(report, settings, spark, (only,) if only else LAYERS, accept_batch)
+        except KeyboardInterrupt:
+            raise StoppedError(
+                "Stopped. Nothing is lost: run again and it goes on from the last commit."
+            ) from None
         finally:
             spark.stop()
         log.stage("run", "done", **dataclasses.asdict(report))
@@ -179,7 +183,6 @@ def _bronze(report: Report, place: Home, spark: Spark) -> None:
     arrived = bronze.ingest.arrivals(place)
     if not arrived.found:
         return
-    spark.begin()
     with _timed(report, "reading files"):
         judged = bronze.ingest.judge_all(place, arrived)
     report.intake = bronze.ingest.Intake(unreadable=bronze.ingest.unreadable(judged))
@@ -210,14 +213,15 @@ def _timed(report: Report, step: str) -> Iterator[None]:
 
 def _show(report: Report, place: Home) -> None:
     for source, path, reason in report.intake.set_aside if report.intake else []:
+        lies = "stays in landing" if path.is_relative_to(place.landing) else f"was set aside as {path}"
         console.warn(
-            f"{source}: {reason}.\nThe file was set aside as {path}; the others went through.\n"
+            f"{source}: {reason}.\nThe file {lies}; the others went through.\n"
             "Correct it, put it back under landing, and run `lakehouse run` again."
         )
     for source, reason in report.intake.unreadable if report.intake else []:
         console.warn(
-            f"{source}: could not be read ({reason}). It stays in landing; the other files went through.\n"
-            "Give this user the right to read it and run `lakehouse run` again."
+            f"{source}: could not be read ({reason}). It stays in landing; the others went through.\n"
+            "Make it readable for this user, or take it away, and run `lakehouse run` again."
         )
     for outcome in report.outcomes:
         for warning in [] if outcome.refusing else outcome.warnings:
@@ -247,7 +251,7 @@ def _show_nothing_new(place: Home) -> None:
 def _show_layers(report: Report) -> None:
     rows: list[tuple[str, str, int]] = []
     if report.intake and report.intake.batch_id:
-        rows.append(("bronze", f"records delivered, in {report.intake.files:,} files", report.intake.records))
+        rows.append(("bronze", f"records delivered (files: {report.intake.files:,})", report.intake.records))
     published = [outcome for outcome in report.outcomes if not outcome.refusing]
     if published:
         rows += [
@@ -268,6 +272,8 @@ def _show_top(place: Home) -> None:
     if not warehouse.exists(place, table):
         return
     rows = pl.DataFrame(warehouse.state(place, table).to_pyarrow_table())
+    if rows.is_empty():
+        return
     newest = rows.filter(pl.col("day") == pl.col("day").max()).sort(
         "views", "placement_id", descending=[True, False]
     )
@@ -325,9 +331,6 @@ def main() -> None:
     except LakehouseError as known:
         console.fail(str(known))
         sys.exit(known.status)
-    except KeyboardInterrupt:
-        console.fail("Stopped. Nothing is lost: run again and it goes on from the last commit.")
-        sys.exit(INTERRUPTED)
     except Exception as unexpected:  # noqa: BLE001 - the last resort of the program
         console.fail(failure.explain(unexpected))
         sys.exit(UNEXPECTED)

@@ -66,19 +66,24 @@ def _cell(value: object) -> Text:
         return Text(f"{value:,}")
     if isinstance(value, float):
         return Text(f"{value:,.2f}")
-    return Text("".join(sign if sign.isprintable() else "�" for sign in str(value)))
+    return _harmless(str(value))
+
+
+def _harmless(text: str, style: str = "") -> Text:
+    """Without what a terminal would obey: names and ids are other people's words."""
+    return Text("".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in text), style=style)
 
 
 def say(text: str = "") -> None:
     """A line of the result."""
-    results.print(Text(text), soft_wrap=True)
+    results.print(_harmless(text), soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Something a person should look at; the work went on."""
-    errors.print(Text(f"Warning: {text}", style="yellow"))
+    errors.print(_harmless(f"Warning: {text}", "yellow"))
 
 
 def fail(text: str) -> None:
     """Why the work ended."""
-    errors.print(Text(text, style="bold red"))
+    errors.print(_harmless(text, "bold red"))

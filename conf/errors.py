@@ -22,7 +22,7 @@ class UsageError(LakehouseError):
     status = USAGE
 
 
-class GateRefusedError(LakehouseError):
-    """A batch broke a quality gate and was not published."""
+class StoppedError(LakehouseError):
+    """A person ended the run."""
 
-    status = GATE_REFUSED
+    status = INTERRUPTED

@@ -70,11 +70,9 @@ def spark_settings(settings: Settings, scratch: Path) -> dict[str, str]:
     jvm = " ".join(
         [
             "-XX:+UseParallelGC",
-            "-XX:+IgnoreUnrecognizedVMOptions",
-            "-XX:TieredStopAtLevel=4",
             "-Duser.timezone=UTC",
             "-Dfile.encoding=UTF-8",
-            f"-Djava.io.tmpdir={scratch}",
+            f'"-Djava.io.tmpdir={scratch}"',
             f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
         ]
     )

@@ -64,7 +64,7 @@ def count(home: Home, entry: journal.Entry, tell: Callable[[str, int, int], None
 
 def _days(home: Home, entry: journal.Entry) -> list[int]:
     """The UTC days (Unix seconds) the entry has events on."""
-    log = pl.scan_parquet(journal.events_file(home, entry.order))
+    log = pl.scan_parquet(journal.events_file(home, entry.order), glob=False)
     return log.select(pl.col("timestamp") // DAY * DAY).unique().collect()["timestamp"].to_list()
 
 
@@ -73,7 +73,7 @@ def _happened(home: Home, entries: list[journal.Entry], hour: int) -> pl.DataFra
     reach = [each for each in entries if each.seconds.start < hour + HOUR and hour < each.seconds.stop]
     if not reach:
         return None
-    events = pl.scan_parquet([journal.events_file(home, each.order) for each in reach])
+    events = pl.scan_parquet([journal.events_file(home, each.order) for each in reach], glob=False)
     in_hour = pl.col("timestamp").is_between(hour, hour + HOUR, closed="left")
     return events.filter(in_hour).unique(EVENT_FIELDS).collect()
 
@@ -129,7 +129,7 @@ def _replace_days(home: Home, table: Table, days: list[int], fresh: pl.DataFrame
     kept = fresh.clear()
     if path.exists():
         day = pl.col(bucket).cast(pl.Datetime("us")).dt.epoch("s") // DAY * DAY
-        kept = pl.read_parquet(path).filter(~day.is_in(days))
+        kept = pl.read_parquet(path, glob=False).filter(~day.is_in(days))
     with journal.replacing(path) as unfinished:
         pl.concat([kept, fresh]).sort(subject, bucket).write_parquet(unfinished)
 
@@ -151,7 +151,7 @@ def write_totals(home: Home) -> None:
     distinct once, so the duplicates are what is left of the valid records.
     """
     entries = journal.entries(home)
-    events = pl.read_parquet(answer(home, PAGE_HOURLY)).select(pl.col("views") + pl.col("clicks"))
+    events = pl.read_parquet(answer(home, PAGE_HOURLY), glob=False).select(pl.col("views") + pl.col("clicks"))
     distinct = int(events.sum().item())
     delivered = sum(entry.records for entry in entries)
     malformed = sum(entry.malformed for entry in entries)

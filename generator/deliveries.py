@@ -114,7 +114,11 @@ def _keep_world(site: World, seed: int, home: Home) -> None:
         rows: pl.DataFrame = getattr(site, name)
         fresh = rows.select(pl.lit(seed, pl.Int64).alias("seed"), pl.all())
         path = home.world / f"{name}.parquet"
-        kept = pl.read_parquet(path).filter(pl.col("seed") != seed) if path.exists() else fresh.clear()
+        kept = (
+            pl.read_parquet(path, glob=False).filter(pl.col("seed") != seed)
+            if path.exists()
+            else fresh.clear()
+        )
         with journal.replacing(path) as unfinished:
             pl.concat([kept, fresh]).sort("seed", maintain_order=True).write_parquet(unfinished)
 

@@ -33,7 +33,8 @@ def _sentence(check: Checked) -> str:
         if check.rule.kwargs.get(name) is not None
     ]
     seen = ", ".join(f"{value:,.2f}" for value in check.observed)
-    return f"{check.rule.name}: {seen or 'out of bounds'} (expected: {' and '.join(limits)})"
+    seen = f"{seen or 'out of bounds'} {check.rule.unit}".strip()
+    return f"{check.rule.name}: {seen} (expected: {' and '.join(limits)})"
 
 
 def agree(checked: list[Checked], split: dict[str, int]) -> None:

@@ -27,13 +27,14 @@ SUITES = Path(__file__).parent.parent / "conf" / "expectations"
 
 @dataclass(frozen=True)
 class Rule:
-    """One expectation of a suite. `threshold` is the share that must pass; `blocking` keeps a batch back."""
+    """One expectation of a suite. `blocking` keeps a batch back; `unit` is what a warning counts in."""
 
     name: str
     expectation_type: str
     kwargs: dict[str, Any]
     severity: str
     blocking: bool
+    unit: str = ""
 
     @property
     def column(self) -> str | None:
@@ -91,6 +92,7 @@ def _rule(expectation: dict[str, Any]) -> Rule:
         kwargs=expectation["kwargs"],
         severity=meta["severity"],
         blocking=bool(meta["blocking"]),
+        unit=meta.get("unit", ""),
     )
 
 
