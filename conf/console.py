@@ -71,19 +71,24 @@ def _cell(value: object) -> Text:
 
 def _harmless(text: str, style: str = "") -> Text:
     """Without what a terminal would obey: names and ids are other people's words."""
-    return Text("".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in text), style=style)
+    return Text("".join(sign if sign.isprintable() else "�" for sign in text), style=style)
+
+
+def _lines(text: str, style: str = "") -> Text:
+    """Our own sentences, of several lines, with other people's words in them."""
+    return Text("\n").join(_harmless(line, style) for line in text.split("\n"))
 
 
 def say(text: str = "") -> None:
     """A line of the result."""
-    results.print(_harmless(text), soft_wrap=True)
+    results.print(_lines(text), soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Something a person should look at; the work went on."""
-    errors.print(_harmless(f"Warning: {text}", "yellow"))
+    errors.print(_lines(f"Warning: {text}", "yellow"))
 
 
 def fail(text: str) -> None:
     """Why the work ended."""
-    errors.print(_harmless(text, "bold red"))
+    errors.print(_lines(text, "bold red"))

@@ -1,33 +1,15 @@
-"""Deliveries, and lakehouses made by copying one: creating every table takes seconds, copying none."""
+"""Deliveries."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
-from conf import warehouse
 from conf.home import Home
 
 Put = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def empty_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A lakehouse with every table declared and empty, to copy from."""
-    home = Home(tmp_path_factory.mktemp("empty-lake"))
-    warehouse.create_missing(spark, home)
-    return home
-
-
-@pytest.fixture
-def lake(empty_lake: Home, home: Home) -> Home:
-    """A lakehouse with every table declared and empty."""
-    shutil.copytree(empty_lake.warehouse, home.warehouse)
-    return home
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_a_run_and_another_with_nothing_new(process, home, deliver, no_java):
     first = process("run", "--home", home.root, LAKEHOUSE_DRIVER_MEMORY="1g", LAKEHOUSE_SPARK=few)
     assert first.status == 0, first.err
     lines = squeezed(first.out)
-    assert "bronze records delivered, in 1 files 5" in lines
+    assert "bronze records delivered (files: 1) 5" in lines
     assert "silver accepted 3" in lines
     assert "silver duplicate 1" in lines
     assert "silver quarantined 1" in lines
@@ -122,7 +122,7 @@ def test_a_gate_refuses_a_batch_and_a_person_accepts_it(program, home, deliver):
         "Correct the source, or the suite conf/expectations/events.json, and run again; or accept it:\n"
         "lakehouse run --accept-batch 1\n"
     )
-    assert "bronze records delivered, in 1 files 1,052" in squeezed(refused.out)
+    assert "bronze records delivered (files: 1) 1,052" in squeezed(refused.out)
     assert "silver accepted" not in refused.out
 
     again = program("run", "--json", "--home", home.root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,6 @@ from pyspark.sql import SparkSession
 import bronze.ingest
 import gold.publish
 import silver.publish
-from conf import warehouse
 from conf.home import Home
 from silver.window import Outcome
 
@@ -18,13 +18,14 @@ Pipeline = Callable[[Home], list[Outcome]]
 
 
 @pytest.fixture(scope="session")
-def pipeline(spark: SparkSession) -> Pipeline:
+def pipeline(spark: SparkSession, empty_lake: Home) -> Pipeline:
     """What `lakehouse run` does, without its own Spark session; returns silver's outcomes."""
 
     def run(home: Home) -> list[Outcome]:
         arrived = bronze.ingest.arrivals(home)
         judged = bronze.ingest.judge_all(home, arrived)
-        warehouse.create_missing(spark, home)
+        if not home.warehouse.exists():
+            shutil.copytree(empty_lake.warehouse, home.warehouse)
         bronze.ingest.ingest(spark, home, arrived.batch_id, judged)
         outcomes = silver.publish.publish(spark, home)
         gold.publish.publish(spark, home)

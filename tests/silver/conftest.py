@@ -77,14 +77,6 @@ def deliver(spark) -> Callable[..., None]:
     return lambda home, batch, files: _deliver(spark, home, batch, files)
 
 
-@pytest.fixture(scope="session")
-def empty_lake(spark, tmp_path_factory) -> Home:
-    """Every table, empty; to be copied."""
-    home = Home(tmp_path_factory.mktemp("empty") / "home")
-    warehouse.create_missing(spark, home)
-    return home
-
-
 @pytest.fixture(scope="module")
 def copy_of(tmp_path_factory) -> Callable[[Home], Home]:
     """A lakehouse of the same content in a place of its own."""

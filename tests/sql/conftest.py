@@ -13,12 +13,11 @@ import bronze.ingest
 import generator
 import gold.publish
 import silver.publish
-from conf import warehouse
 from conf.home import Home
 
 
 @pytest.fixture(scope="session")
-def filled(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def filled(spark: SparkSession, empty_lake: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Deliveries through every layer, one with ids that need quoting everywhere. Not to be written to."""
     home = Home(tmp_path_factory.mktemp("filled"))
     start = datetime(2026, 3, 1, tzinfo=UTC)
@@ -27,7 +26,7 @@ def filled(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Hom
         '{"timestamp": 1772366400, "event_type": 0, "banner_id": "b\'1", "placement_id": "[p]\\\\ %", '
         '"page_id": "日本", "user_id": "\\"u\\"", "new": 1}\n'
     )
-    warehouse.create_missing(spark, home)
+    shutil.copytree(empty_lake.warehouse, home.warehouse)
     arrived = bronze.ingest.arrivals(home)
     bronze.ingest.ingest(spark, home, arrived.batch_id, bronze.ingest.judge_all(home, arrived))
     silver.publish.publish(spark, home)
