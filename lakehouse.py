@@ -117,7 +117,8 @@ def generate(
 
 
 def _progress(stage: str, done: int, of: int) -> None:
-    log.stage("generate", f"{stage}, {done} of {of}")
+    if console.errors.is_terminal or done in (0, of):
+        log.stage("generate", f"{stage}, {done} of {of}")
 
 
 @app.command()
