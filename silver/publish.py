@@ -123,7 +123,7 @@ def _validated(
 ) -> list[Checked]:
     if not counted.delivered:
         return []
-    window.describe("validating with Great Expectations")
+    window.describe(f"validating {counted.delivered:,} records with Great Expectations")
     started = time.monotonic()
     checked = validate(judged, suite)
     outcome.validation_seconds = time.monotonic() - started
@@ -133,13 +133,14 @@ def _validated(
 
 def _write_events(window: Window, judged: DataFrame, deliveries: DataFrame, counted: Counted) -> None:
     if counted.quarantined or window.marker(SILVER_QUARANTINE) > window.after:
-        window.describe("writing refused records to quarantine")
+        window.describe(f"writing {counted.quarantined:,} refused records to quarantine")
         refused = judged.where("refused").join(F.broadcast(deliveries), on="delivery", how="inner")
         window.replace(
             refused.select("payload", "source", "ingested_at", "batch_id", "rules"), SILVER_QUARANTINE
         )
     if counted.delivered > counted.quarantined:
-        window.describe("removing duplicates, writing events")
+        valid_records = counted.delivered - counted.quarantined
+        window.describe(f"removing duplicates among {valid_records:,} records, writing events")
         valid = judged.where("NOT refused")
         distinct = deduplication.events(valid).transform(deduplication.first_delivery)
         new = distinct.transform(deduplication.unseen, _known(window, valid))
