@@ -168,6 +168,9 @@ def _advance(
     """Run the steps; Spark starts only when one of them has something to do."""
     place = settings.place
     with _timed(report, "total"):
+        # A table put back from an older copy is told before anything is added to it.
+        silver.publish.waiting(place)
+        gold.publish.waiting(place)
         if "bronze" in steps:
             _bronze(report, place, spark)
         if "silver" in steps and (_is_behind(silver.publish.waiting(place)) or accept is not None):

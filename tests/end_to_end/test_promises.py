@@ -14,10 +14,14 @@ import pytest
 
 import generator
 import gold.publish
+import lakehouse
 import silver.publish
+from conf import settings as configuration
 from conf import warehouse
+from conf.errors import LakehouseError
 from conf.home import Home
-from conf.tables import EVENT_IDENTITY, GOLD, SILVER_EVENTS, SILVER_LEDGER, TABLES, Table
+from conf.session import Spark
+from conf.tables import BRONZE_EVENTS, EVENT_IDENTITY, GOLD, SILVER_EVENTS, SILVER_LEDGER, TABLES, Table
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOURS = 6
@@ -120,3 +124,15 @@ def test_a_refused_batch_changes_no_number_and_is_not_lost(home, pipeline, spark
     assert (accepted.accepted, accepted.quarantined) == (500, 500)
     [(_, _, views, _, users_counted)] = rows(home, GOLD[0])
     assert (views, users_counted) == (501, 501)
+
+
+def test_an_older_bronze_is_told_before_anything_is_added_to_it(at_once, home, deliveries):
+    shutil.copytree(at_once.warehouse, home.warehouse)
+    for later in Path(home.table(BRONZE_EVENTS), "_delta_log").glob("*1.*"):
+        later.unlink()
+    shutil.copy(deliveries[0], home.landing)
+    settings = configuration.load(home=home.root)
+    never_started = Spark(settings, home.scratch, home.logs / "spark.log")
+    with pytest.raises(LakehouseError, match="bronze is an older copy"):
+        lakehouse._advance(lakehouse.Report("r"), settings, never_started, lakehouse.LAYERS, None)
+    assert warehouse.state(home, BRONZE_EVENTS).version() == 0
