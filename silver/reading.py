@@ -27,7 +27,7 @@ COLUMNS = ("well_formed", "timestamp", "timestamp_outside", "event_type", *IDS)
 
 _STRING = r'"[^"\\\x00-\x1f]*+"'
 _GAP = r"[ \t\r]*+"
-_MEMBER = rf"{_STRING}{_GAP}:{_GAP}(?:{_STRING}|-?(?:0|[1-9][0-9]*+)(?![0-9.eE])){_GAP}"
+_MEMBER = rf"{_STRING}{_GAP}:{_GAP}(?:{_STRING}|(?:0|-?[1-9][0-9]*+)(?![0-9.eE])){_GAP}"
 PLAIN = rf"\A{_GAP}\{{{_GAP}{_MEMBER}(?:,{_GAP}{_MEMBER}){{{len(EVENT_FIELDS) - 1}}}\}}{_GAP}\z"
 
 _STRICT = {
@@ -54,8 +54,7 @@ def readings(deliveries: DataFrame) -> DataFrame:
     timestamp_seconds bigint, null when not an integer;
     timestamp_outside bigint, seconds it lies before EARLIEST (negative) or past ingested_at (positive),
     0 in between, null when not an integer;
-    event_type int, -1 when it is no integer; the four ids string, empty when absent or not an id. An
-    integer -0 is 0.
+    event_type int, -1 when it is no integer; the four ids string, empty when absent or not an id.
     """
     return deliveries.transform(_parsed).transform(_understood).transform(_typed)
 
@@ -132,7 +131,9 @@ def _text(name: str) -> Column:
     exact = F.element_at("_record", F.lit(name))
     if name in IDS:
         is_string = F.schema_of_variant(f"_types.{name}") == "STRING"
-        exact = F.when(is_string | exact.rlike(INTEGER), exact)
+        # The parser reads the integer -0 as 0; an integer id is its text.
+        is_minus_zero = (exact == "0") & F.col("_exact").rlike(rf'"{name}"\s*:\s*-0\s*[,}}]')
+        exact = F.when(is_minus_zero, F.lit("-0")).when(is_string | exact.rlike(INTEGER), exact)
     return F.when(F.col("_plain"), plain).otherwise(exact)
 
 

@@ -226,12 +226,12 @@ IDS = {
     "integer": banner("7", "7"),
     "zero": banner("0", "0"),
     "negative integer": banner("-7", "-7"),
-    "negative zero": banner("-0", "0"),
+    "negative zero": banner("-0", "-0"),
     "huge integer": banner("123456789012345678901234567890", "123456789012345678901234567890"),
     "integer of 256 digits": banner("1" * 256, "1" * 256),
     "integer of 257 digits": bad_banner("1" * 257, "1" * 257),
     "negative zero beside an extra": says(
-        with_members('"a": 1').replace('"b1"', "-0"), banner_id="0", extra_fields=["a"]
+        with_members('"a": 1').replace('"b1"', "-0"), banner_id="-0", extra_fields=["a"]
     ),
     "string of a float": banner('"1.5"', "1.5"),
     "string of a boolean": banner('"true"', "true"),
