@@ -23,10 +23,12 @@ SPARK_ONLY = ("LATERAL VIEW", "VERSION AS OF", "date_format")
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory, pipeline, spark: SparkSession) -> Iterator[Home]:
-    """Nine days, then a later hour with late events: a second version of every gold table."""
+    """Two days a week apart, then an hour with late events: a second version of every gold table."""
     home = Home(Path(tmp_path_factory.mktemp("home")))
-    for start, hours in ((datetime(2026, 3, 2, tzinfo=UTC), 216), (datetime(2026, 3, 11, tzinfo=UTC), 1)):
-        generator.generate(generator.Order(4_000, hours, start, 5, late=0.05, malformed=0.02), home)
+    for run in (((2, 24), (9, 24)), ((10, 1),)):
+        for day, hours in run:
+            start = datetime(2026, 3, day, tzinfo=UTC)
+            generator.generate(generator.Order(2_000, hours, start, 5, late=0.05, malformed=0.02), home)
         pipeline(home)
     for statement in shell.declarations(home):
         spark.sql(statement)
