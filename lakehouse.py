@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import json
 import secrets
 import shutil
@@ -14,28 +15,38 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import polars as pl
 import typer
 
 import bronze.ingest
 import generator
+import gold.preview
+import gold.progress
 import gold.publish
+import gold.top
+import gold.verify
+import silver.decisions
 import silver.publish
+import silver.reprocess
+import silver.suites
+import silver.verify
 from bronze.ingest import Intake
-from conf import claim, console, failure, log, shell, warehouse
+from conf import claim, console, failure, log, runs, shell, upkeep, warehouse
+from conf import findings as findings_
 from conf import settings as configuration
-from conf.errors import GATE_REFUSED, UNEXPECTED, LakehouseError, StoppedError, UsageError
+from conf.errors import DIFFERENCE_FOUND, GATE_REFUSED, UNEXPECTED, LakehouseError, StoppedError, UsageError
 from conf.home import Home
 from conf.session import Spark
 from conf.settings import Settings
-from conf.tables import PLACEMENT_DAILY, TABLES
+from conf.shown import Shown
+from conf.tables import SILVER_EVENTS, TABLES
 from gold.publish import Published
 from silver.window import Outcome
 
 LAYERS = ("bronze", "silver", "gold")
-TOP = 5
+SHOWN = 20
+"""Rows of a long list that a person is shown; --json has them all."""
 
 app = typer.Typer(
     name="lakehouse",
@@ -81,6 +92,14 @@ def _utc(text: str) -> datetime:
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time; write it like 2026-03-01T00:00:00Z") from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _hour(text: str) -> datetime:
+    """A whole hour as ISO 8601 writes it, in UTC."""
+    moment = _utc(text)
+    if moment != moment.replace(minute=0, second=0, microsecond=0):
+        raise typer.BadParameter(f"{text!r} is no whole hour; write it like 2026-03-01T13:00")
+    return moment
 
 
 @app.command()
@@ -131,31 +150,48 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Take everything that has arrived since the last run, through to gold."""
+    with _holding("run", home) as at_work:
+        report = Report(at_work.run)
+        _advance(report, at_work.settings, at_work.spark, (only,) if only else LAYERS, accept_batch)
+        log.stage("run", "done", **dataclasses.asdict(report))
+    if as_json:
+        print(json.dumps(dataclasses.asdict(report), default=str))
+    else:
+        _show(report, at_work.settings.place)
+    if report.refused:
+        raise typer.Exit(GATE_REFUSED)
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A verb that holds the lakehouse."""
+
+    run: str
+    settings: Settings
+    spark: Spark
+
+
+@contextmanager
+def _holding(verb: str, home: Path | None) -> Iterator[AtWork]:
+    """Hold the lakehouse for one verb: the lock, its log, its Spark, and what a person sees of it."""
     settings = configuration.load(home=home)
     place = settings.place
     claim.usable(place, settings.min_free_mib)
-    report = Report(_run_id())
-    with claim.held(place, "run", report.run):
-        log.open_file(place.logs / f"{report.run}.jsonl")
+    run = _run_id()
+    with claim.held(place, verb, run):
+        log.open_file(place.logs / f"{run}.jsonl")
         shutil.rmtree(place.scratch, ignore_errors=True)
-        commit = json.dumps({"run": report.run, "verb": "run"})
-        spark = Spark(settings, place.scratch, place.logs / f"{report.run}.spark.log", commit)
+        note = json.dumps({"run": run, "verb": verb, "who": getpass.getuser()})
+        spark = Spark(settings, place.scratch, place.logs / f"{run}.spark.log", note)
         try:
-            with console.progress("run", spark.work):
-                _advance(report, settings, spark, (only,) if only else LAYERS, accept_batch)
+            with console.progress(verb, spark.work):
+                yield AtWork(run, settings, spark)
         except KeyboardInterrupt:
             raise StoppedError(
                 "Stopped. Nothing is lost: run again and it goes on from the last commit."
             ) from None
         finally:
             spark.stop()
-        log.stage("run", "done", **dataclasses.asdict(report))
-    if as_json:
-        print(json.dumps(dataclasses.asdict(report), default=str))
-    else:
-        _show(report, place)
-    if report.refused:
-        raise typer.Exit(GATE_REFUSED)
 
 
 def _run_id() -> str:
@@ -170,14 +206,18 @@ def _advance(
     with _timed(report, "total"):
         # A table put back from an older copy is told before anything is added to it.
         silver.publish.waiting(place)
-        gold.publish.waiting(place)
+        gold.progress.waiting(place)
         if "bronze" in steps:
             _bronze(report, place, spark)
-        if "silver" in steps and (_is_behind(silver.publish.waiting(place)) or accept is not None):
+        interrupted = silver.suites.unfinished(place) is not None
+        waits = _is_behind(silver.publish.waiting(place)) or accept is not None
+        if "silver" in steps and (waits or interrupted):
             _start(report, place, spark)
             with _timed(report, "silver"):
+                if interrupted:
+                    silver.reprocess.resume(spark.session, place)
                 report.outcomes = silver.publish.publish(spark.session, place, accept)
-        if "gold" in steps and _is_behind(gold.publish.waiting(place)):
+        if "gold" in steps and _is_behind(gold.progress.waiting(place)):
             _start(report, place, spark)
             with _timed(report, "gold"):
                 report.published = gold.publish.publish(spark.session, place)
@@ -234,7 +274,8 @@ def _show(report: Report, place: Home) -> None:
         _show_nothing_new(place)
         return
     _show_layers(report)
-    _show_top(place)
+    for shown in gold.top.placements(place):
+        console.table(*shown)
     console.table("Seconds", list(report.seconds), [list(report.seconds.values())])
     if report.refused:
         _show_refusal(report.refused)
@@ -267,34 +308,12 @@ def _show_layers(report: Report) -> None:
         for rule, count in outcome.broken.items():
             broken[rule] = broken.get(rule, 0) + count
     rows += [("silver", f"refused by {rule}", count) for rule, count in broken.items()]
-    rows += [("gold", f"buckets changed in {step.table}", step.buckets) for step in report.published]
+    rows += [("gold", *_buckets(step)) for step in report.published]
     console.table(f"Run {report.run}", ("layer", "what", "count"), rows)
 
 
-def _show_top(place: Home) -> None:
-    table = PLACEMENT_DAILY
-    if not warehouse.exists(place, table):
-        return
-    rows = pl.DataFrame(warehouse.state(place, table).to_pyarrow_table())
-    if rows.is_empty():
-        return
-    newest = rows.filter(pl.col("day") == pl.col("day").max()).sort(
-        "views", "placement_id", descending=[True, False]
-    )
-    console.table(
-        f"Top placements on {newest['day'].first()!s} (UTC)",
-        ("placement", "views", "clicks", "click-through %", "distinct users"),
-        [
-            (
-                row["placement_id"],
-                row["views"],
-                row["clicks"],
-                100 * row["clicks"] / row["views"] if row["views"] else 0.0,
-                row["distinct_users"],
-            )
-            for row in newest.head(TOP).to_dicts()
-        ],
-    )
+def _buckets(step: Published) -> tuple[str, int]:
+    return f"buckets changed in {step.table}", step.buckets
 
 
 def _show_refusal(outcome: Outcome) -> None:
@@ -308,8 +327,162 @@ def _show_refusal(outcome: Outcome) -> None:
 
 
 @app.command()
+def reprocess(
+    from_: Annotated[
+        datetime | None, typer.Option("--from", parser=_hour, metavar="HOUR", help="First event hour, UTC.")
+    ] = None,
+    to: Annotated[
+        datetime | None, typer.Option(parser=_hour, metavar="HOUR", help="The hour before which it ends.")
+    ] = None,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Refused records instead, those alone.")
+    ] = False,
+    bronze_version: Annotated[
+        int | None, typer.Option(help="From what bronze.events held at this version.")
+    ] = None,
+    bronze_timestamp: Annotated[
+        datetime | None, typer.Option(parser=_utc, metavar="TIME", help="From what was delivered by then.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; write nothing.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="Rebuild although a gate refuses.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rebuild event hours of silver from bronze under today's suite, then gold."""
+    asked = silver.decisions.Asked(from_, to, quarantine, bronze_version, bronze_timestamp)
+    silver.decisions.check(asked)
+    with _holding("reprocess", home) as at_work:
+        place, session = _filled(at_work), at_work.spark.session
+        published: list[Published] = []
+        if dry_run:
+            decision = silver.decisions.decide(session, place, asked)
+            moved, changed = silver.reprocess.preview(session, place, decision)
+            buckets = gold.preview.preview(session, place, changed)
+        else:
+            silver.reprocess.resume(session, place)
+            decision = silver.decisions.decide(session, place, asked)
+            moved = silver.reprocess.follow(session, place, decision, accept=accept)
+            published = gold.publish.publish(session, place)
+            if decision.kind == silver.suites.HOURS and not moved.refusing:
+                published += gold.publish.recount(session, place, *decision.hours)
+            buckets = gold.preview.of_run(session, place)
+    if as_json:
+        print(json.dumps({**dataclasses.asdict(moved), **dataclasses.asdict(buckets)}, default=str))
+    else:
+        _show_moved(moved, published, buckets, dry_run=dry_run)
+    if moved.refusing and not (accept or dry_run):
+        raise typer.Exit(GATE_REFUSED)
+
+
+def _filled(at_work: AtWork) -> Home:
+    """The place, with every table there; raises UsageError when nothing was ever run, LakehouseError when a
+    table was put back from an older copy.
+    """
+    place = at_work.settings.place
+    if not warehouse.exists(place, SILVER_EVENTS):
+        raise UsageError(f"{place.warehouse} holds no events yet. Run `lakehouse run` first.")
+    silver.publish.waiting(place)
+    gold.progress.waiting(place)
+    log.stage("spark", "starting")
+    warehouse.create_missing(at_work.spark.session, place)
+    return place
+
+
+def _show_moved(
+    moved: silver.reprocess.Moved,
+    published: list[Published],
+    changes: gold.preview.Changes,
+    *,
+    dry_run: bool,
+) -> None:
+    console.table(
+        "Would change" if dry_run else "Changed",
+        ("what", "count"),
+        [*moved.rows(), *map(_buckets, published)],
+    )
+    what = "Buckets that would change" if dry_run else "Published numbers restated"
+    for shown in changes.tables(what, SHOWN):
+        console.table(*shown)
+    for reason in moved.refusing:
+        console.warn(f"a quality gate refuses this: {reason}.")
+    if moved.refusing and not dry_run:
+        console.fail("Nothing was changed. Correct the suite and try again, or add --accept.")
+    elif dry_run:
+        console.say("Nothing was written. The same command without --dry-run does it.")
+
+
+@app.command()
+def verify(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Compute silver again from bronze and gold from silver, and compare with the tables."""
+    with _holding("verify", home) as at_work:
+        place = _filled(at_work)
+        findings = [finding for table in TABLES for finding in upkeep.lost_files(place, table)]
+        with warehouse.passing_over_lost_files(at_work.spark.session):
+            findings += silver.verify.verify(at_work.spark.session, place)
+            findings += gold.verify.verify(at_work.spark.session, place)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(finding) for finding in findings], default=str))
+    for shown in [] if as_json else findings_.tables(findings, SHOWN):
+        console.table(*shown)
+    if findings:
+        console.fail(
+            "The tables are not what bronze and the decisions of silver.suites give. Nothing was changed.\n"
+            "`lakehouse reprocess --from … --to …` rebuilds event hours; `lakehouse history` tells which run "
+            "wrote what."
+        )
+        raise typer.Exit(DIFFERENCE_FOUND)
+    if not as_json:
+        console.say("Equal: silver is what bronze gives, gold is what silver gives, in every row.")
+
+
+@app.command()
+def history(
+    table: Annotated[str | None, typer.Argument(help="One table's versions instead.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, the newest.", min=1)] = 10,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Runs, newest first: when, what each table gained, and the versions to travel to."""
+    place = configuration.load(home=home).place
+    if table:
+        commits = runs.commits(place, runs.table_named(table))[:limit]
+        made: list[Any] = list(commits)
+        tables: list[Shown] = [(table, runs.COMMIT_COLUMNS, [runs.commit_row(commit) for commit in commits])]
+    else:
+        made = list(runs.history(place)[:limit])
+        tables = [runs.run_table(run) for run in made]
+    if as_json:
+        print(json.dumps([dataclasses.asdict(one) for one in made], default=str))
+        return
+    for shown in tables:
+        console.table(*shown)
+    if not made:
+        console.say(f"{place.root}: no run has made a commit yet.")
+
+
+@app.command()
+def maintain(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Put small files together and take away what no promise needs, within 30 days of time travel."""
+    with _holding("maintain", home) as at_work:
+        place = _filled(at_work)
+        behind = _is_behind(gold.progress.waiting(place))
+        waiting = {SILVER_EVENTS: "gold has still to read its changes: run first"} if behind else {}
+        kept = upkeep.maintain(at_work.spark.session, place, waiting)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(one) for one in kept]))
+    else:
+        console.table("Files and bytes, before and after", upkeep.COLUMNS, [one.row for one in kept])
+        for one in kept:
+            if one.waits:
+                console.warn(f"{one.table}: no old file was taken away, {one.waits}.")
+
+
+@app.command()
 def sql(
     query: Annotated[str | None, typer.Argument(help="One or more statements; without it, a prompt.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Every table as it was after this run.")
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -319,11 +492,12 @@ def sql(
         raise UsageError(f"{settings.place.warehouse} holds no tables yet. Run `lakehouse run` first.")
     if as_json and not query:
         raise UsageError("--json prints the result of a query: give one.")
+    declared = shell.declarations(settings.place, runs.versions(settings.place, as_of) if as_of else None)
     with tempfile.TemporaryDirectory(prefix="lakehouse-sql-") as scratch:
         status = (
-            shell.query_json(settings, query, Path(scratch))
+            shell.query_json(settings, query, declared, Path(scratch))
             if as_json and query
-            else shell.run(settings, query, Path(scratch))
+            else shell.run(settings, query, declared, Path(scratch))
         )
     raise typer.Exit(status)
 

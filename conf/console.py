@@ -18,7 +18,10 @@ from conf import log
 
 # A copy of stderr: the JVM is given the file of the original, its words must not mix with ours.
 errors = Console(file=os.fdopen(os.dup(sys.stderr.fileno()), "w"), highlight=False, soft_wrap=True)
-results = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+PIPED = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+"""Columns of a table that goes into a file: nobody's window bounds it, but a page should."""
+
+results = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=PIPED)
 
 
 @contextmanager

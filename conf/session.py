@@ -100,6 +100,8 @@ def spark_settings(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": str(cores),
         "spark.databricks.delta.write.txnVersion.autoReset.enabled": "true",
         "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
+        # VACUUM lists a table's folders with so many tasks; 10,000 by default.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * cores),
         **settings.spark,
     }
 
@@ -125,7 +127,7 @@ def start(settings: Settings, scratch: Path, log: Path, commit: str = "") -> Spa
     builder = SparkSession.builder
     for name, value in spark_settings(settings, scratch).items():
         builder = builder.config(name, value)
-    with _errors_to(log):
+    with _words_to(log):
         spark = builder.config("spark.databricks.delta.commitInfo.userMetadata", commit).getOrCreate()
     # Otherwise pyspark prints a JSON copy of every failed query on stderr.
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
@@ -134,14 +136,19 @@ def start(settings: Settings, scratch: Path, log: Path, commit: str = "") -> Spa
 
 
 @contextmanager
-def _errors_to(log: Path) -> Iterator[None]:
-    """A process started within inherits `log` as its standard error; ours is as before afterwards."""
+def _words_to(log: Path) -> Iterator[None]:
+    """A process started within inherits `log` as its standard output and error; ours are as before after.
+
+    Delta prints what VACUUM did on standard output, where our own results go.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
-    ours = os.dup(2)
+    ours = {stream: os.dup(stream) for stream in (1, 2)}
     try:
-        with log.open("ab") as stream:
-            os.dup2(stream.fileno(), 2)
+        with log.open("ab") as file:
+            for stream in ours:
+                os.dup2(file.fileno(), stream)
         yield
     finally:
-        os.dup2(ours, 2)
-        os.close(ours)
+        for stream, kept in ours.items():
+            os.dup2(kept, stream)
+            os.close(kept)

@@ -19,7 +19,7 @@ from conf import session, warehouse
 from conf.errors import LakehouseError
 from conf.home import Home
 from conf.settings import Settings
-from conf.tables import TABLES
+from conf.tables import TABLES, Table
 
 STARTING = (
     b"Time taken: ",
@@ -29,24 +29,36 @@ STARTING = (
 )
 
 
-def declarations(home: Home) -> list[str]:
-    """Statements that name every table of the lakehouse in a session's own catalog."""
-    present = [table for table in TABLES if warehouse.exists(home, table)]
+def declarations(home: Home, versions: dict[str, int] | None = None) -> list[str]:
+    """Statements that name every table of the lakehouse in a session's own catalog: as it stands, or the
+    tables in `versions` as those left them.
+    """
+    present = [
+        table
+        for table in TABLES
+        if warehouse.exists(home, table) and (versions is None or table.name in versions)
+    ]
     schemas = [f"CREATE SCHEMA IF NOT EXISTS {layer}" for layer in sorted({table.layer for table in present})]
-    tables = [
-        f"CREATE TABLE IF NOT EXISTS {table.name} USING delta LOCATION {_quoted(home.table(table))}"
+    return schemas + [
+        _at_version(home, table, versions[table.name])
+        if versions
+        else f"CREATE TABLE IF NOT EXISTS {table.name} USING delta LOCATION {_quoted(home.table(table))}"
         for table in present
     ]
-    return schemas + tables
+
+
+def _at_version(home: Home, table: Table, version: int) -> str:
+    path = home.table(table).replace("`", "``")
+    select = f"SELECT * FROM delta.`{path}` VERSION AS OF {version}"  # noqa: S608 - the path is quoted
+    return f"CREATE VIEW IF NOT EXISTS {table.name} AS {select}"
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def run(settings: Settings, query: str | None, scratch: Path) -> int:
-    """spark-sql with the tables declared: a prompt, or `query` alone; returns its exit status."""
-    statements = declarations(settings.place)
+def run(settings: Settings, query: str | None, statements: list[str], scratch: Path) -> int:
+    """spark-sql after these statements: a prompt, or `query` alone; returns its exit status."""
     declared = scratch / "tables.sql"
     declared.write_text(";\n".join(statements) + ";\n", "utf-8")
     home = Path(pyspark.__file__).parent
@@ -88,14 +100,15 @@ def _status(shell: subprocess.Popen[bytes]) -> int:
         signal.signal(signal.SIGINT, ours)
 
 
-def query_json(settings: Settings, query: str, scratch: Path) -> int:
-    """Print the rows of one query as a JSON array of objects, a null where a value is missing.
+def query_json(settings: Settings, query: str, statements: list[str], scratch: Path) -> int:
+    """After these statements print the rows of one query as a JSON array of objects; a null stands where a
+    value is missing.
 
     Raises LakehouseError with Spark's own words about a query it cannot run.
     """
     spark = session.Spark(settings, scratch, scratch / "spark.log")
     try:
-        for statement in declarations(settings.place):
+        for statement in statements:
             spark.session.sql(statement)
         rows = _rows(spark.session.sql(query))
     except PySparkException as wrong:

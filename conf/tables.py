@@ -107,14 +107,16 @@ SILVER_QUARANTINE = Table(
         source      STRING        COMMENT 'Where it came from',
         ingested_at TIMESTAMP     COMMENT 'When it was taken, UTC',
         batch_id    BIGINT        COMMENT 'The bronze batch that took it',
-        rules       ARRAY<STRING> COMMENT 'Every rule it breaks'
+        rules       ARRAY<STRING> COMMENT 'Every rule it breaks',
+        event_time  TIMESTAMP     COMMENT 'When it says it happened, UTC; null when it says no whole second of the years 1 to 9999',
+        valid_utf8  BOOLEAN       COMMENT 'False when the delivered bytes were not UTF-8'
     """,
 )
 
 SILVER_QUALITY = Table(
     name="silver.quality",
-    grain="one expectation checked on one batch",
-    key=("batch_id", "rule"),
+    grain="one expectation checked on one batch, or on what a reprocess rebuilt",
+    key=("batch_id", "rule", "reprocess"),
     ddl="""
         batch_id         BIGINT    COMMENT 'The last bronze batch in the silver batch that was checked',
         validated_at     TIMESTAMP COMMENT 'When the check ran, UTC',
@@ -128,7 +130,28 @@ SILVER_QUALITY = Table(
         threshold        DOUBLE    COMMENT 'Share of the evaluated values that must pass',
         success          BOOLEAN   COMMENT 'Whether the threshold was met',
         blocking         BOOLEAN   COMMENT 'Whether a breach keeps the batch from being published; otherwise it warns',
-        published        BOOLEAN   COMMENT 'Whether the batch was published with this result'
+        published        BOOLEAN   COMMENT 'Whether the batch was published with this result',
+        reprocess        BIGINT    COMMENT 'The reprocess that checked it (silver.suites.number); null for the run that took the batch'
+    """,
+)
+
+SILVER_SUITES = Table(
+    name="silver.suites",
+    grain="one suite put in force: for which bronze batches and which event hours",
+    key=("number",),
+    ddl="""
+        number       BIGINT    COMMENT 'Order of the decisions, from 1; where two apply to a record the later one holds',
+        kind         STRING    COMMENT 'run: batches as they come; hours: a reprocess of event hours; quarantine: a reprocess of refused records',
+        first_batch  BIGINT    COMMENT 'First bronze batch it judges',
+        last_batch   BIGINT    COMMENT 'Last bronze batch it judges; null: every later one',
+        from_hour    TIMESTAMP COMMENT 'First event hour it judges, UTC; null: all',
+        to_hour      TIMESTAMP COMMENT 'The event hour before which it ends, UTC; null: all',
+        delivered_by BIGINT    COMMENT 'Records of these hours that later bronze batches delivered are left out, into quarantine; null: none',
+        batches      ARRAY<BIGINT> COMMENT 'The bronze batches a reprocess reads: they hold every record it may move',
+        definition   STRING    COMMENT 'The suite, as JSON',
+        run_id       STRING    COMMENT 'The run that put it in force',
+        decided_at   TIMESTAMP COMMENT 'When it was put in force, UTC',
+        finished_at  TIMESTAMP COMMENT 'When every table of silver followed it, UTC; null while a reprocess is under way or was interrupted'
     """,
 )
 
@@ -198,14 +221,28 @@ PAGE_DAILY = _statistics("page", *_DAY)
 
 GOLD = (PLACEMENT_HOURLY, PLACEMENT_DAILY, PAGE_HOURLY, PAGE_DAILY)
 
-TABLES = (
-    BRONZE_EVENTS,
-    BRONZE_DELIVERIES,
-    SILVER_EVENTS,
-    SILVER_QUARANTINE,
-    SILVER_QUALITY,
-    SILVER_LEDGER,
-    SILVER_DRIFT,
-    SILVER_VOLUME,
-    *GOLD,
+GOLD_RESTATEMENTS = Table(
+    name="gold.restatements",
+    grain="one change of a number that was published before",
+    key=("table_name", "key", "bucket", "silver_version"),
+    ddl="""
+        table_name         STRING        COMMENT 'The table whose bucket changed: gold.placement_hourly, …',
+        key                STRING        COMMENT 'Its placement_id or page_id',
+        bucket             TIMESTAMP     COMMENT 'Start of its hour or day, UTC',
+        old_views          BIGINT        COMMENT 'What was published until then; null: the bucket had been taken back before',
+        old_clicks         BIGINT        COMMENT 'See old_views',
+        old_distinct_users BIGINT        COMMENT 'See old_views',
+        new_views          BIGINT        COMMENT 'What is published from then on; null: the bucket is taken back, no event is left in it',
+        new_clicks         BIGINT        COMMENT 'See new_views',
+        new_distinct_users BIGINT        COMMENT 'See new_views',
+        cause              STRING        COMMENT 'late: a delivery added events; reprocess: rebuilt under the same rules; rule_change: rebuilt under other rules',
+        sources            ARRAY<STRING> COMMENT 'The deliveries whose events came or went',
+        run_id             STRING        COMMENT 'The run that restated it',
+        restated_at        TIMESTAMP     COMMENT 'When, UTC; until an hour after its bucket ends a number is still filling',
+        silver_version     BIGINT        COMMENT 'The version of silver.events that brought the change; null when it was in gold itself'
+    """,
 )
+
+BRONZE = (BRONZE_EVENTS, BRONZE_DELIVERIES)
+SILVER_ACCOUNTS = (SILVER_QUALITY, SILVER_LEDGER, SILVER_DRIFT, SILVER_VOLUME, SILVER_SUITES)
+TABLES = (*BRONZE, SILVER_EVENTS, SILVER_QUARANTINE, *SILVER_ACCOUNTS, *GOLD, GOLD_RESTATEMENTS)

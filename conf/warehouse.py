@@ -7,6 +7,7 @@ tables that could be lost, restored from another day, or disagree with them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 from delta.tables import DeltaTable as SparkDeltaTable
 from deltalake import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from conf.home import Home
 from conf.tables import TABLES, Table
@@ -23,10 +25,18 @@ from conf.tables import TABLES, Table
 LANDING = "landing"
 """The source bronze takes from; its marker in bronze.events is the last bronze batch."""
 
-RETENTION = "interval 30 days"
+NOTE = "spark.databricks.delta.commitInfo.userMetadata"
+"""What a session notes in each of its commits, as JSON: run, verb, who; a commit may add facts of its own."""
+
+GONE = "gone"
+"""The column by which `merge` is told to take a row out."""
+
+RETENTION_DAYS = 30
+"""Days through which every state of every table can be queried and rebuilt from."""
+
 PROPERTIES = {
-    "delta.logRetentionDuration": "interval 31 days",
-    "delta.deletedFileRetentionDuration": RETENTION,
+    "delta.logRetentionDuration": f"interval {RETENTION_DAYS + 1} days",
+    "delta.deletedFileRetentionDuration": f"interval {RETENTION_DAYS} days",
     "delta.enableInCommitTimestamps": "true",
 }
 
@@ -76,17 +86,82 @@ def changes(spark: SparkSession, home: Home, table: Table, after: int, upto: int
     return span.load(home.table(table))
 
 
+@contextmanager
+def passing_over_lost_files(spark: SparkSession) -> Iterator[None]:
+    """Within it, a file of a table that is not there counts as empty, instead of ending the query."""
+    try:
+        spark.conf.set("spark.sql.files.ignoreMissingFiles", "true")
+        yield
+    finally:
+        spark.conf.unset("spark.sql.files.ignoreMissingFiles")
+
+
+def has_feed(home: Home, table: Table, after: int) -> bool:
+    """Whether what the table gained since that version can still be told: its log may be cleaned up."""
+    return Path(home.table(table), "_delta_log", f"{after + 1:020}.json").exists()
+
+
+def holds_null(home: Home, table: Table, column: str) -> bool:
+    """Whether any row may lack a value there, told from the statistics of the files."""
+    files = pa.table(state(home, table).get_add_actions(flatten=True))
+    return any(count is None or count for count in files[f"null_count.{column}"].to_pylist())
+
+
 def has_changes(home: Home, table: Table, after: int, upto: int) -> bool:
     """Whether those versions added or took any row; read without Spark."""
     if after >= upto:
         return False
-    feed = state(home, table).load_cdf(starting_version=after + 1, ending_version=upto)
-    return any(batch.num_rows for batch in feed)
+    if not has_feed(home, table, after):
+        return True
+    try:
+        feed = state(home, table).load_cdf(starting_version=after + 1, ending_version=upto)
+        return any(batch.num_rows for batch in feed)
+    except Exception:  # noqa: BLE001 - what delta-rs raises here has no type of its own
+        # A file it tells of is lost: whoever reads the changes themselves has to say so.
+        return True
 
 
-def state(home: Home, table: Table) -> DeltaTable:
-    """The table's metadata, read without Spark."""
-    return DeltaTable(home.table(table))
+def state(home: Home, table: Table, version: int | None = None) -> DeltaTable:
+    """The table's metadata, as it stands or as that version left it, read without Spark."""
+    return DeltaTable(home.table(table), version=version)
+
+
+def notes(home: Home, table: Table, after: int) -> dict[int, dict[str, Any]]:
+    """By version later than `after`, what its commit noted: run, verb, who and facts of its own."""
+    held = state(home, table)
+    if after >= held.version():
+        return {}
+    return {commit["version"]: noted(commit) for commit in held.history(limit=held.version() - after)}
+
+
+def noted(commit: dict[str, Any]) -> dict[str, Any]:
+    """What one commit of a table's history noted; empty when it was none of ours."""
+    try:
+        facts = json.loads(commit.get("userMetadata") or "{}")
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def note_of(spark: SparkSession, **facts: Any) -> str:
+    """The session's note, with `facts` of one commit."""
+    return json.dumps(json.loads(spark.conf.get(NOTE, "") or "{}") | facts)
+
+
+def run_of(spark: SparkSession) -> str:
+    """The run the session works for; empty when none."""
+    return str(json.loads(note_of(spark)).get("run", ""))
+
+
+@contextmanager
+def noting(spark: SparkSession, **facts: Any) -> Iterator[None]:
+    """Within it, commits note `facts` as well."""
+    usual = spark.conf.get(NOTE, "") or ""
+    try:
+        spark.conf.set(NOTE, note_of(spark, **facts))
+        yield
+    finally:
+        spark.conf.set(NOTE, usual)
 
 
 def marker(home: Home, table: Table, source: str) -> int:
@@ -108,7 +183,8 @@ def append(rows: DataFrame, home: Home, table: Table, source: str, upto: int) ->
 
     A second append with the same or a lower `upto` commits nothing.
     """
-    writer = rows.write.format("delta").mode("append")
+    note = note_of(rows.sparkSession, upto=upto)
+    writer = rows.write.format("delta").mode("append").option("userMetadata", note)
     writer.option("txnAppId", source).option("txnVersion", upto).save(home.table(table))
 
 
@@ -137,5 +213,24 @@ def replace_after(rows: DataFrame, home: Home, table: Table, source: str, taken:
     if marker(home, table, source) <= taken:
         append(rows, home, table, source, upto)
         return
-    writer = rows.write.format("delta").mode("overwrite")
+    note = note_of(rows.sparkSession, upto=upto)
+    writer = rows.write.format("delta").mode("overwrite").option("userMetadata", note)
     writer.option("replaceWhere", f"batch_id > {taken}").save(home.table(table))
+
+
+def merge(spark: SparkSession, home: Home, table: Table, changed: DataFrame, within: Column) -> None:
+    """Make rows of the table, found by its key, what `changed` says, in one commit.
+
+    `changed` has the table's columns and gone boolean: such a row is taken out. `within` bounds the rows
+    of `published`, the table as it stands, by literals, so that files beyond them stay unread.
+    """
+    same_row = within
+    for column in table.key:
+        same_row = same_row & (F.col(f"published.{column}") == F.col(f"changed.{column}"))
+    columns = [column for column in changed.columns if column != GONE]
+    every: dict[str, str | Column] = {column: F.col(f"changed.{column}") for column in columns}
+    values = {column: every[column] for column in columns if column not in table.key}
+    published = SparkDeltaTable.forPath(spark, home.table(table)).alias("published")
+    merging = published.merge(changed.alias("changed"), same_row)
+    merging = merging.whenMatchedDelete(F.col(f"changed.{GONE}")).whenMatchedUpdate(set=values)
+    merging.whenNotMatchedInsert(~F.col(f"changed.{GONE}"), values=every).execute()

@@ -6,53 +6,26 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from conf import warehouse
 from conf.errors import LakehouseError
 from conf.tables import (
-    BRONZE_DELIVERIES,
     SILVER_DRIFT,
     SILVER_EVENTS,
     SILVER_LEDGER,
     SILVER_QUALITY,
     SILVER_QUARANTINE,
     SILVER_VOLUME,
-    TAKEN,
 )
 from silver import gate, ledger, rules
+from silver.deliveries import Deliveries, Delivery
 from silver.facts import validated_facts
 from silver.validation import Checked
 from silver.window import Outcome, Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERDICT = ("batch_id", "suite", "rule", "evaluated", "unexpected", "threshold", "success")
-_MICROS = pa.timestamp("us", "UTC")
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One delivery as bronze lists it."""
-
-    source: str
-    ingested_at: datetime
-    batch_id: int
-    status: str
-
-
-_DELIVERY = [column.name for column in fields(Delivery)]
-
-
-@dataclass(frozen=True)
-class Deliveries:
-    """A batch's deliveries in the order they count as first; `numbered` has delivery int, source,
-    ingested_at, batch_id.
-    """
-
-    listed: list[Delivery]
-    numbered: DataFrame
 
 
 @dataclass(frozen=True)
@@ -89,26 +62,13 @@ class Counted:
         return any(row.drifted for row in self.by_delivery.values())
 
 
-def deliveries(window: Window) -> Deliveries:
-    """The batch's deliveries by (ingested_at, source), the order that says which was first."""
-    batches = [("batch_id", ">", window.after), ("batch_id", "<=", window.upto)]
-    held = warehouse.state(window.home, BRONZE_DELIVERIES).to_pyarrow_table(filters=batches)
-    rows = [Delivery(**row) for row in held.select(_DELIVERY).to_pylist() if row["status"] == TAKEN]
-    listed = sorted(rows, key=lambda row: (row.ingested_at, row.source.encode("utf-8"), row.batch_id))
-    numbered = pa.table(
-        {
-            "delivery": pa.array(range(len(listed)), pa.int32()),
-            "source": pa.array([row.source for row in listed], pa.string()),
-            "ingested_at": pa.array([row.ingested_at for row in listed], _MICROS),
-            "batch_id": pa.array([row.batch_id for row in listed], pa.int64()),
-        }
-    )
-    return Deliveries(listed, window.spark.createDataFrame(numbered))
-
-
 def count(judged: DataFrame, suite: rules.Suite) -> Counted:
     """Count a judged batch; raises LakehouseError when a record's delivery is not listed in bronze."""
-    names = [rule.name for rule in suite.row_rules]
+    return count_rules(judged, [rule.name for rule in suite.row_rules])
+
+
+def count_rules(judged: DataFrame, names: list[str]) -> Counted:
+    """The same for the rules of these names."""
     rows = ledger.delivered_counts(judged, names).collect()
     if any(row.delivery is None for row in rows):
         raise LakehouseError(
@@ -129,17 +89,16 @@ def as_published(window: Window, taken: Deliveries, counted: Counted) -> Counted
     """
     refused = window.read(SILVER_QUARANTINE).where(window.holds).groupBy("batch_id", "source").count()
     held = {(row.batch_id, row.source): row["count"] for row in refused.collect()}
-    tallies = {
-        number: replace(tally, quarantined=held.get((listed.batch_id, listed.source), 0))
-        for number, tally in counted.by_delivery.items()
-        for listed in [taken.listed[number]]
-    }
+    tallies = dict(counted.by_delivery)
+    for number, tally in tallies.items():
+        listed = taken.listed[number]
+        tallies[number] = replace(tally, quarantined=held.get((listed.batch_id, listed.source), 0))
     return replace(counted, by_delivery=tallies)
 
 
 def write_refusal(window: Window, checked: list[Checked]) -> None:
     """Keep what the gate saw, so that the report can say why; the same verdict again commits nothing."""
-    fresh = _quality_rows(window, checked, published=False)
+    fresh = quality_rows(window, checked, published=False)
     ours = (F.col("batch_id") > window.after) & ~F.col("published")
     held = {tuple(row) for row in window.read(SILVER_QUALITY).where(ours).select(*_VERDICT).collect()}
     if held != {tuple(row[name] for name in _VERDICT) for row in fresh}:
@@ -157,16 +116,24 @@ def write(
     """Write the batch's accounts, the ledger last; fills in `outcome`. A second call changes nothing."""
     window.describe("balancing the ledger")
     accepted = _write_volume(window)
-    rows = [_ledger_row(number, row, counted, accepted) for number, row in enumerate(taken.listed)]
+    rows = ledger_rows(taken, counted, accepted)
     outcome.accepted = sum(row["accepted"] for row in rows)
     outcome.duplicate = sum(row["duplicate"] for row in rows)
     if counted.drifted or window.marker(SILVER_DRIFT) > window.after:
         window.replace(ledger.unknown_fields(judged, taken.numbered).coalesce(1), SILVER_DRIFT)
     window.describe("comparing volume, freshness and duplicates")
-    facts = validated_facts(window, rows)
-    outcome.warnings += gate.breaches(facts, rules.load("batch"), 0)[1]
-    _write_quality(window, _quality_rows(window, [*checked, *facts], published=True))
+    of_batch = rules.load("batch")
+    facts = validated_facts(window, rows, of_batch)
+    outcome.warnings += gate.breaches(facts, of_batch, 0)[1]
+    _write_quality(window, quality_rows(window, [*checked, *facts], published=True))
     window.append(window.local(rows, SILVER_LEDGER), SILVER_LEDGER)
+
+
+def ledger_rows(
+    taken: Deliveries, counted: Counted, accepted: dict[tuple[int, str], int]
+) -> list[dict[str, Any]]:
+    """One row of silver.ledger for each of the deliveries; `accepted` is what silver.events holds of each."""
+    return [_ledger_row(number, row, counted, accepted) for number, row in enumerate(taken.listed)]
 
 
 def _write_volume(window: Window) -> dict[tuple[int, str], int]:
@@ -210,7 +177,10 @@ def _moment(second: int | None) -> datetime | None:
     return None if second is None else EPOCH + timedelta(seconds=second)
 
 
-def _quality_rows(window: Window, checked: list[Checked], *, published: bool) -> list[dict[str, Any]]:
+def quality_rows(
+    window: Window, checked: list[Checked], *, published: bool, reprocess: int | None = None
+) -> list[dict[str, Any]]:
+    """One row of silver.quality for each check."""
     now = datetime.now(UTC)
     return [
         {
@@ -227,6 +197,7 @@ def _quality_rows(window: Window, checked: list[Checked], *, published: bool) ->
             "success": check.success,
             "blocking": check.rule.blocking,
             "published": published,
+            "reprocess": reprocess,
         }
         for check in checked
     ]

@@ -16,8 +16,8 @@ from silver.window import Window
 DAYS_COMPARED = 31
 
 
-def validated_facts(window: Window, ledger_rows: list[dict[str, Any]]) -> list[Checked]:
-    """Great Expectations' suite `batch` on one row a UTC day of the batch's events, the newest days.
+def validated_facts(window: Window, ledger_rows: list[dict[str, Any]], suite: rules.Suite) -> list[Checked]:
+    """Great Expectations' suite about batches on one row a UTC day of the batch's events, the newest days.
 
     The rows are a few and made here, so they are checked here, without Spark.
     """
@@ -37,7 +37,7 @@ def validated_facts(window: Window, ledger_rows: list[dict[str, Any]]) -> list[C
     facts["hours_behind"] = float("nan")
     if last is not None:
         facts.loc[newest, "hours_behind"] = (taken - last).total_seconds() / 3600
-    return [_with_facts(check, facts) for check in validate(facts, rules.load("batch"))]
+    return [_with_facts(check, facts) for check in validate(facts, suite)]
 
 
 def _with_facts(check: Checked, facts: pd.DataFrame) -> Checked:

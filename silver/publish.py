@@ -17,9 +17,9 @@ from conf import warehouse
 from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.tables import BRONZE_EVENTS, SILVER_EVENTS, SILVER_LEDGER, SILVER_QUARANTINE
-from silver import accounts, deduplication, gate, ledger, rules
+from silver import accounts, deduplication, deliveries, gate, ledger, quarantine, rules, suites
 from silver.accounts import Counted
-from silver.reading import readings
+from silver.deliveries import Deliveries
 from silver.validation import Checked, validate
 from silver.window import Outcome, Window
 
@@ -65,11 +65,25 @@ def publish(spark: SparkSession, home: Home, accept: int | None = None) -> list[
     return outcomes
 
 
+def finish_begun(spark: SparkSession, home: Home) -> list[Outcome]:
+    """Finish the batch that an interrupted run has begun, if any, and take no other."""
+    done, _ = waiting(home)
+    begun = begun_batch(home)
+    source = warehouse.identity(home, BRONZE_EVENTS) if begun > done else ""
+    return [_take(Window(spark, home, source, done, begun), by_name=False)] if begun > done else []
+
+
+def begun_batch(home: Home) -> int:
+    """The last bronze batch that silver has begun to take; done with or not."""
+    if not warehouse.exists(home, BRONZE_EVENTS):
+        return 0
+    return warehouse.marker(home, SILVER_EVENTS, warehouse.identity(home, BRONZE_EVENTS))
+
+
 def _windows(spark: SparkSession, home: Home, done: int, latest: int, accept: int | None) -> list[Window]:
     """What is begun is finished first; a batch accepted by name ends its window, so none hides behind it."""
     source = warehouse.identity(home, BRONZE_EVENTS)
-    begun = warehouse.marker(home, SILVER_EVENTS, source)
-    ends = sorted(end for end in {begun, accept or 0, latest} if done < end <= latest)
+    ends = sorted(end for end in {begun_batch(home), accept or 0, latest} if done < end <= latest)
     return [
         Window(spark, home, source, after, upto) for after, upto in zip([done, *ends], ends, strict=False)
     ]
@@ -79,9 +93,9 @@ def _take(window: Window, *, by_name: bool) -> Outcome:
     started = time.monotonic()
     suite = rules.load("events")
     outcome = Outcome(window.upto)
-    deliveries = accounts.deliveries(window)
+    taken = deliveries.listed(window)
     window.describe("parsing and judging records")
-    judged = _judged(window, deliveries.numbered, suite).persist(StorageLevel.MEMORY_AND_DISK)
+    judged = _judged(window, taken, suite).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         begun = window.marker(SILVER_EVENTS) >= window.upto
         counted = accounts.count(judged, suite)
@@ -94,28 +108,23 @@ def _take(window: Window, *, by_name: bool) -> Outcome:
             accounts.write_refusal(window, checked)
         else:
             if begun:
-                counted = accounts.as_published(window, deliveries, counted)
+                counted = accounts.as_published(window, taken, counted)
                 outcome.quarantined = counted.quarantined
             else:
-                _write_events(window, judged, deliveries.numbered, counted)
-            accounts.write(window, judged, deliveries, counted, checked, outcome)
+                suites.put_in_force(window.spark, window.home, suite, window.after + 1)
+                _write_events(window, judged, taken.numbered, counted)
+            accounts.write(window, judged, taken, counted, checked, outcome)
     finally:
         judged.unpersist()
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-def _judged(window: Window, deliveries: DataFrame, suite: rules.Suite) -> DataFrame:
-    records = (
-        window.read(BRONZE_EVENTS)
-        .where(window.holds)
-        .join(F.broadcast(deliveries.drop("ingested_at")), on=["batch_id", "source"], how="left")
-        .select("payload", "valid_utf8", "ingested_at", "delivery")
-    )
-    judged = records.transform(readings).transform(rules.judged, suite.row_rules)
+def _judged(window: Window, taken: Deliveries, suite: rules.Suite) -> DataFrame:
+    judged = deliveries.read(window, taken).transform(rules.judged, suite.row_rules)
     # Only a refused record's payload is needed again; the others would fill memory for nothing.
     refused_payload = F.when(F.col("refused"), F.col("payload"))
-    return judged.withColumn("payload", refused_payload).drop("valid_utf8", "ingested_at")
+    return judged.withColumn("payload", refused_payload).drop("ingested_at", "batch_id")
 
 
 def _validated(
@@ -131,20 +140,18 @@ def _validated(
     return checked
 
 
-def _write_events(window: Window, judged: DataFrame, deliveries: DataFrame, counted: Counted) -> None:
+def _write_events(window: Window, judged: DataFrame, numbered: DataFrame, counted: Counted) -> None:
     if counted.quarantined or window.marker(SILVER_QUARANTINE) > window.after:
         window.describe(f"writing {counted.quarantined:,} refused records to quarantine")
-        refused = judged.where("refused").join(F.broadcast(deliveries), on="delivery", how="inner")
-        window.replace(
-            refused.select("payload", "source", "ingested_at", "batch_id", "rules"), SILVER_QUARANTINE
-        )
+        refused = judged.where("refused").join(F.broadcast(numbered), on="delivery", how="inner")
+        window.replace(refused.transform(quarantine.refused), SILVER_QUARANTINE)
     if counted.delivered > counted.quarantined:
         valid_records = counted.delivered - counted.quarantined
         window.describe(f"removing duplicates among {valid_records:,} records, writing events")
         valid = judged.where("NOT refused")
         distinct = deduplication.events(valid).transform(deduplication.first_delivery)
         new = distinct.transform(deduplication.unseen, _known(window, valid))
-        window.append(new.transform(deduplication.accepted, deliveries), SILVER_EVENTS)
+        window.append(new.transform(deduplication.accepted, numbered), SILVER_EVENTS)
 
 
 def _known(window: Window, valid: DataFrame) -> DataFrame:

@@ -54,6 +54,15 @@ class Suite:
     name: str
     rules: tuple[Rule, ...]
     gate_from_records: int
+    definition: str = ""
+
+    @property
+    def verdicts(self) -> tuple[Any, ...]:
+        """What a record's verdict depends on; two suites equal in it judge every record alike."""
+        return tuple(
+            (rule.name, rule.expectation_type, sorted((rule.kwargs | {"mostly": None}).items()))
+            for rule in self.row_rules
+        )
 
     @property
     def row_rules(self) -> tuple[Rule, ...]:
@@ -69,19 +78,24 @@ def load(name: str, folder: Path = SUITES) -> Suite:
     """
     file = folder / f"{name}.json"
     try:
-        held = json.loads(file.read_text("utf-8"))
-        rules = tuple(_rule(expectation) for expectation in held["expectations"])
-        suite = Suite(held["name"], rules, int(held.get("meta", {}).get("gate_from_records", 0)))
-        for rule in suite.rules:
-            _check(rule)
+        suite = parse(file.read_text("utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as wrong:
         raise UsageError(
             f"{file}: not an expectation suite this lakehouse can run ({type(wrong).__name__}: {wrong}).\n"
             "Nothing was validated. Correct it (the README's “add a rule” shows one) and run again."
         ) from None
-    if len({rule.name for rule in rules}) < len(rules):
+    if len({rule.name for rule in suite.rules}) < len(suite.rules):
         raise UsageError(f"{file}: two rules share a name. Give each its own and run again.")
     return suite
+
+
+def parse(definition: str) -> Suite:
+    """The suite that JSON text defines; raises ValueError, KeyError or TypeError when it is none."""
+    held = json.loads(definition)
+    rules = tuple(_rule(expectation) for expectation in held["expectations"])
+    for rule in rules:
+        _check(rule)
+    return Suite(held["name"], rules, int(held.get("meta", {}).get("gate_from_records", 0)), definition)
 
 
 def _rule(expectation: dict[str, Any]) -> Rule:
@@ -134,7 +148,10 @@ def passes(rule: Rule) -> Column:
 
 def judged(read: DataFrame, rules: tuple[Rule, ...]) -> DataFrame:
     """Adds rules array<string>, every row rule the record breaks, and refused boolean, whether any."""
-    broken = F.filter(
-        F.array(*[F.when(~passes(rule), F.lit(rule.name)) for rule in rules]), lambda name: name.isNotNull()
-    )
-    return read.withColumn("rules", broken).withColumn("refused", F.size("rules") > 0)
+    return read.withColumn("rules", broken(rules)).withColumn("refused", F.size("rules") > 0)
+
+
+def broken(rules: tuple[Rule, ...]) -> Column:
+    """The names of the row rules a record breaks, as array<string>."""
+    verdicts = F.array(*[F.when(~passes(rule), F.lit(rule.name)) for rule in rules])
+    return F.filter(verdicts, lambda name: name.isNotNull())

@@ -13,8 +13,17 @@ from delta.tables import DeltaTable
 from conf import tables, warehouse
 from conf.errors import LakehouseError
 from conf.home import Home
-from conf.tables import GOLD, PAGE_DAILY, PAGE_HOURLY, PLACEMENT_DAILY, PLACEMENT_HOURLY, SILVER_EVENTS, Table
-from gold import publish
+from conf.tables import (
+    GOLD,
+    GOLD_RESTATEMENTS,
+    PAGE_DAILY,
+    PAGE_HOURLY,
+    PLACEMENT_DAILY,
+    PLACEMENT_HOURLY,
+    SILVER_EVENTS,
+    Table,
+)
+from gold import progress, publish
 
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
 LATE = TEN - timedelta(days=365)
@@ -73,7 +82,7 @@ def copy_of(tmp_path_factory) -> Callable[[Home], Home]:
 def empty(spark, tmp_path_factory) -> Home:
     """silver.events and gold, empty."""
     home = Home(tmp_path_factory.mktemp("empty") / "home")
-    for table in (SILVER_EVENTS, *GOLD):
+    for table in (SILVER_EVENTS, GOLD_RESTATEMENTS, *GOLD):
         warehouse._create(spark, home, table)
     return home
 
@@ -101,7 +110,7 @@ def test_from_scratch(counted):
 
 def test_nothing_new_commits_nothing(spark, counted):
     before = versions(counted)
-    assert publish.waiting(counted) == (1, 1)
+    assert progress.waiting(counted) == (1, 1)
     assert publish.publish(spark, counted) == []
     assert versions(counted) == before
 
@@ -110,13 +119,13 @@ def test_a_commit_of_silver_that_holds_no_event_wakes_nothing(spark, counted, co
     home = copy_of(counted)
     warehouse.append(warehouse.local(spark, home, SILVER_EVENTS, []), home, SILVER_EVENTS, "s", 1)
     before = versions(home)
-    assert publish.waiting(home) == (2, 2)
+    assert progress.waiting(home) == (2, 2)
     assert publish.publish(spark, home) == []
     assert versions(home) == before
 
 
 def test_no_silver_at_all(home):
-    assert publish.waiting(home) == (0, 0)
+    assert progress.waiting(home) == (0, 0)
 
 
 def test_a_touched_bucket_is_recounted_whole(spark, counted, copy_of):
@@ -167,7 +176,7 @@ def test_counted_in_steps_or_at_once_is_the_same(spark, step_by_step, copy_of):
     """Gold thrown away is counted again from silver."""
     home = copy_of(step_by_step[0])
     shutil.rmtree(home.warehouse / "gold")
-    for table in GOLD:
+    for table in (*GOLD, GOLD_RESTATEMENTS):
         warehouse._create(spark, home, table)
     publish.publish(spark, home)
     assert gold(home) == gold(step_by_step[0])

@@ -146,15 +146,16 @@ def test_differences(spark):
         ("gone", FIRST, 1, 2, 3),
     )
     changed = statistics.differences(fresh, published, PLACEMENT_DAILY)
-    assert changed.columns == ["placement_id", "day", "views", "clicks", "distinct_users"]
+    assert changed.columns[:5] == ["placement_id", "day", "views", "clicks", "distinct_users"]
+    assert changed.columns[5:] == ["old_views", "old_clicks", "old_distinct_users"]
     assert sorted((tuple(row) for row in changed.collect()), key=repr) == [
-        ("another day", FIRST, None, None, None),
-        ("another day", SECOND, 1, 2, 3),
-        ("gone", FIRST, None, None, None),
-        ("more clicks", FIRST, 1, 3, 3),
-        ("more users", FIRST, 1, 2, 4),
-        ("more views", FIRST, 2, 2, 3),
-        ("new", FIRST, 9, 9, 9),
+        ("another day", FIRST, None, None, None, 1, 2, 3),
+        ("another day", SECOND, 1, 2, 3, None, None, None),
+        ("gone", FIRST, None, None, None, 1, 2, 3),
+        ("more clicks", FIRST, 1, 3, 3, 1, 2, 3),
+        ("more users", FIRST, 1, 2, 4, 1, 2, 3),
+        ("more views", FIRST, 2, 2, 3, 1, 2, 3),
+        ("new", FIRST, 9, 9, 9, None, None, None),
     ]
 
 

@@ -1,0 +1,134 @@
+"""Upkeep of the tables: few files, none that nobody can ask for any more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from conf import log, warehouse
+from conf.findings import Finding
+from conf.home import Home
+from conf.tables import TABLES, Table
+
+MIB = 1 << 20
+FILE_MIB = {"bronze": 256, "silver": 256, "gold": 16}
+"""Smaller files are put together up to this. A late event rewrites a file of gold, so those stay small."""
+
+
+COLUMNS = ("table", "files", "after", "MB", "after", "files on disk", "after", "MB on disk", "after")
+
+
+@dataclass(frozen=True)
+class Size:
+    """A table's files: those its newest version reads, and all that lie in its folder."""
+
+    files: int
+    bytes: int
+    files_kept: int
+    bytes_kept: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What upkeep did to one table; `waits` says why its older files were all left."""
+
+    table: str
+    before: Size
+    after: Size
+    waits: str = ""
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """As COLUMNS names it."""
+        pairs = zip(
+            (
+                self.before.files,
+                self.before.bytes / 1e6,
+                self.before.files_kept,
+                self.before.bytes_kept / 1e6,
+            ),
+            (self.after.files, self.after.bytes / 1e6, self.after.files_kept, self.after.bytes_kept / 1e6),
+            strict=True,
+        )
+        return (self.table, *[value for pair in pairs for value in pair])
+
+
+def maintain(spark: SparkSession, home: Home, waiting: dict[Table, str]) -> list[Kept]:
+    """Put small files together, take away files older than the promised window, write a checkpoint.
+
+    Of the tables `waiting` names, nothing is taken away: a step has still to read what they held.
+    """
+    return [
+        _maintain(spark, home, table, waiting.get(table, ""))
+        for table in TABLES
+        if warehouse.exists(home, table)
+    ]
+
+
+def _maintain(spark: SparkSession, home: Home, table: Table, waits: str) -> Kept:
+    before = size(home, table)
+    log.stage("maintain", table.name, spark)
+    delta = DeltaTable.forPath(spark, home.table(table))
+    with _files_of(spark, FILE_MIB[table.layer]):
+        delta.optimize().executeCompaction()
+    if not waits:
+        if _may_be_past(home, table):
+            # Without an argument the table's own deletedFileRetentionDuration is the window.
+            delta.vacuum()
+        _checkpoint(spark, home, table)
+    return Kept(table.name, before, size(home, table), waits)
+
+
+def _may_be_past(home: Home, table: Table) -> bool:
+    """Whether any file is older than the promised window: VACUUM starts many jobs to find that none is."""
+    edge = time.time() - warehouse.RETENTION_DAYS * 86_400
+    return any(file.stat().st_mtime < edge for file in Path(home.table(table)).rglob("*.parquet"))
+
+
+@contextmanager
+def _files_of(spark: SparkSession, mib: int) -> Iterator[None]:
+    names = [f"spark.databricks.delta.optimize.{bound}FileSize" for bound in ("min", "max")]
+    try:
+        for name in names:
+            spark.conf.set(name, str(mib * MIB))
+        yield
+    finally:
+        for name in names:
+            spark.conf.unset(name)
+
+
+def _checkpoint(spark: SparkSession, home: Home, table: Table) -> None:
+    """Delta cleans up log entries past logRetentionDuration whenever it writes a checkpoint."""
+    jvm = spark._jvm  # noqa: SLF001 - Delta offers this to the JVM alone
+    assert jvm is not None  # noqa: S101 - a session has one
+    delta_log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, home.table(table))  # noqa: SLF001
+    delta_log.checkpoint(delta_log.unsafeVolatileSnapshot(), jvm.scala.Option.empty())
+
+
+def size(home: Home, table: Table) -> Size:
+    """How many files the table has, and how large they are."""
+    active = pa.table(warehouse.state(home, table).get_add_actions(flatten=True))["size_bytes"]
+    held = [
+        file.stat().st_size
+        for file in Path(home.table(table)).rglob("*.parquet")
+        if "_delta_log" not in file.parts
+    ]
+    return Size(len(active), pc.sum(active).as_py() or 0, len(held), sum(held))
+
+
+def lost_files(home: Home, table: Table) -> list[Finding]:
+    """The files that the table's newest version reads and that are not there."""
+    if not warehouse.exists(home, table):
+        return []
+    paths = pa.table(warehouse.state(home, table).get_add_actions(flatten=True))["path"].to_pylist()
+    lost = [path for path in paths if not Path(home.table(table), unquote(path)).exists()]
+    return [Finding(table.name, {"file": path}, {"it": "is not there"}, None) for path in sorted(lost)]

@@ -1,0 +1,79 @@
+"""Published numbers that change -> gold.restatements: what they were, what they are, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from conf.tables import GOLD, STATISTICS, Table
+from gold.statistics import OLD
+
+LATE, REPROCESS, RULE_CHANGE = CAUSES = ("late", "reprocess", "rule_change")
+"""Why a number changes. Where several did it, the last of them in this order is named."""
+
+BUCKET = ("table_name", "key", "bucket")
+NEW = tuple(f"new_{column}" for column in STATISTICS)
+
+
+def caused(touched: DataFrame, causes: dict[int, str]) -> DataFrame:
+    """Adds cause int, its place in CAUSES, to rows of silver's change feed; `causes` says that of each
+    version whose rows did not just arrive.
+    """
+    cause = F.lit(CAUSES.index(LATE))
+    for name in CAUSES:
+        versions = [version for version, of in causes.items() if of == name]
+        if versions:
+            cause = F.when(F.col("_commit_version").isin(versions), CAUSES.index(name)).otherwise(cause)
+    return touched.withColumn("cause", cause)
+
+
+def changed_again(changed: DataFrame, taken_back: DataFrame) -> DataFrame:
+    """The buckets of `changed` that were published before: they hold old numbers, or are among those
+    `taken_back` (table_name, key, bucket) since.
+    """
+    first = changed.where(F.col(OLD[0]).isNull())
+    again = first.join(taken_back.distinct(), on=list(BUCKET), how="left_semi")
+    return changed.where(F.col(OLD[0]).isNotNull()).unionByName(again)
+
+
+def reasons(touched: DataFrame) -> DataFrame:
+    """One row per bucket of any table that a changed event falls in: table_name, key, bucket timestamp,
+    cause int, sources array<string>, sorted.
+    """
+    return reduce(DataFrame.unionAll, [_of_table(touched, table) for table in GOLD])
+
+
+def _of_table(touched: DataFrame, table: Table) -> DataFrame:
+    subject, bucket = table.key
+    return touched.groupBy(
+        F.lit(table.name).alias("table_name"),
+        F.col(subject).alias("key"),
+        F.col(bucket).cast("timestamp").alias("bucket"),
+    ).agg(F.max("cause").alias("cause"), F.sort_array(F.collect_set("source")).alias("sources"))
+
+
+def restated(
+    again: DataFrame, reasons: DataFrame | None, run: str, moment: datetime, version: int | None
+) -> DataFrame:
+    """One row per bucket of `again`, with gold.restatements' columns.
+
+    Without `reasons` everything was counted anew, which is a reprocess of no delivery in particular.
+    """
+    if reasons is None:
+        cause, sources = F.lit(CAUSES.index(REPROCESS)), F.lit(None).cast("array<string>")
+        known = again.withColumn("cause", cause).withColumn("sources", sources)
+    else:
+        known = again.join(reasons, on=list(BUCKET), how="left")
+    return known.select(
+        *BUCKET,
+        *OLD,
+        *[F.col(column).alias(new) for column, new in zip(STATISTICS, NEW, strict=True)],
+        F.element_at(F.array(*[F.lit(name) for name in CAUSES]), F.col("cause") + 1).alias("cause"),
+        F.coalesce("sources", F.array().cast("array<string>")).alias("sources"),
+        F.lit(run).alias("run_id"),
+        F.lit(moment).alias("restated_at"),
+        F.lit(version).cast("bigint").alias("silver_version"),
+    )
