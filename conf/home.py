@@ -65,6 +65,21 @@ class Home:
         return self.root / "logs"
 
     @property
+    def reports(self) -> Path:
+        """The site people look at."""
+        return self.root / "reports"
+
+    @property
+    def reports_scratch(self) -> Path:
+        """Where a new site is made before it takes the old one's place."""
+        return self.root / "state" / "reports"
+
+    @property
+    def metrics(self) -> Path:
+        """What the last run did, for Prometheus' textfile collector."""
+        return self.root / "metrics" / "lakehouse.prom"
+
+    @property
     def holder(self) -> Path:
         """Who holds the lock."""
         return self.root / "state" / "holder.json"

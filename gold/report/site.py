@@ -1,0 +1,121 @@
+"""Writes the site: whole, beside the old one, and then in its place, so nobody ever sees half of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from conf import log, warehouse
+from conf.home import Home
+from conf.tables import TABLES
+from gold.report import charts, details, docs, reading, words
+from gold.report.care import care
+from gold.report.facts import Facts, collect
+from gold.report.overview import overview
+from gold.report.reading import Lake
+
+PACKAGE = "gold.report"
+INDEX = "index.html"
+STAMP = "made-from.json"
+STATIC = "static"
+PAGES = ((INDEX, "Overview"), ("quality.html", "Data quality"))
+
+
+def is_current(home: Home, made_from: Mapping[str, Any]) -> bool:
+    """Whether the site that stands there was made from just this."""
+    stamp = home.reports / STAMP
+    try:
+        return bool(json.loads(stamp.read_text("utf-8")) == made_from)
+    except (OSError, ValueError):
+        return False
+
+
+def build(home: Home, versions: Mapping[str, int] | None = None, run: str | None = None) -> Path:
+    """Write the site of these table versions, None: of the newest; returns its first page.
+
+    `run` is the run whose versions they are, when it is not the newest state. When the site that stands
+    there was made from the same, it stays.
+    """
+    lake = Lake(home, reading.newest(home) if versions is None else versions)
+    made_from = _made_from(lake, run)
+    if not is_current(home, made_from):
+        scratch = home.reports_scratch
+        shutil.rmtree(scratch, ignore_errors=True)
+        _write(lake, scratch / "new", made_from, run)
+        _swap(scratch, home.reports)
+    return home.reports / INDEX
+
+
+def _made_from(lake: Lake, run: str | None) -> dict[str, Any]:
+    present = [table for table in TABLES if table.name in lake.versions]
+    return {
+        "tables": {warehouse.identity(lake.home, table): lake.versions[table.name] for table in present},
+        "as_of": run,
+        "program": _fingerprint(),
+    }
+
+
+def _fingerprint() -> str:
+    """Changes with the program that makes the site: a newer one makes it anew."""
+    folder = Path(str(resources.files(PACKAGE)))
+    sources = sorted(file for file in folder.rglob("*") if file.suffix in {".py", ".html", ".css", ".js"})
+    content = b"".join(file.read_bytes() for file in sources)
+    return hashlib.sha256(content + metadata.version("vl-convert-python").encode()).hexdigest()
+
+
+def _write(lake: Lake, site: Path, made_from: Mapping[str, Any], run: str | None) -> None:
+    facts = collect(lake)
+    (site / STATIC).mkdir(parents=True)
+    for file in resources.files(PACKAGE).joinpath(STATIC).iterdir():
+        (site / STATIC / file.name).write_text(file.read_text("utf-8"), "utf-8")
+    log.stage("report", "writing the series of the top placements and pages")
+    (site / STATIC / "vega.js").write_text(charts.script(), "utf-8")
+    (site / details.DATA).mkdir()
+    for items in facts.items.values():
+        for path, content in details.files(items):
+            (site / path).write_text(content, "utf-8")
+    log.stage("report", "writing Data Docs")
+    entry = docs.write(facts.checks, site)
+    log.stage("report", "drawing the pages")
+    _write_pages(facts, lake, site, {"as_of": run, "docs": entry})
+    (site / STAMP).write_text(json.dumps(made_from, indent=2), "utf-8")
+
+
+def _write_pages(facts: Facts, lake: Lake, site: Path, more: Mapping[str, Any]) -> None:
+    environment = Environment(
+        loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    of_items = [(details.page(subject), f"{subject.capitalize()}s") for subject in facts.items]
+    everywhere = {
+        "pages": [*PAGES, *of_items],
+        "built_at": datetime.now(UTC),
+        "first": facts.first,
+        "last": facts.last,
+        "versions": sorted(lake.versions.items()),
+        "moment": words.moment,
+        "day": words.day,
+        **more,
+    }
+    pages = {INDEX: (INDEX, overview(facts)), PAGES[1][0]: (PAGES[1][0], care(facts))}
+    for subject, items in facts.items.items():
+        pages[details.page(subject)] = ("items.html", details.details(items))
+    for file, (template, shown) in pages.items():
+        text = environment.get_template(template).render(**everywhere, **shown, here=file)
+        (site / file).write_text(text, "utf-8")
+
+
+def _swap(scratch: Path, place: Path) -> None:
+    """Put the new site in the place of the old one: two renames, and no moment with half a site."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        place.rename(scratch / "old")
+    (scratch / "new").rename(place)
+    shutil.rmtree(scratch)
