@@ -10,6 +10,7 @@ from gold.report import arrivals, charts, examples, quality, traffic
 from gold.report.facts import Facts
 from gold.report.listing import Column, Listing, listing
 
+FEWEST_DRAWN = 2
 HOURS_COMPARED = 72
 MOST_SOURCES = 100
 MOST_ENTRIES = 100
@@ -103,7 +104,7 @@ def _refused_by_both(refused: examples.Refused) -> Listing:
 def _examples(refused: examples.Refused) -> Listing:
     columns = [
         Column("rule", "Rule"),
-        Column("payload", "Payload", "id"),
+        Column("payload", "Payload", "code"),
         Column("source", "Source", "id"),
         Column("batch_id", "Batch", "count"),
         Column("ingested_at", "Taken at (UTC)", "moment"),
@@ -119,13 +120,18 @@ def _set_aside(files: pl.DataFrame) -> Listing:
         Column("ingested_at", "Taken at (UTC)", "moment"),
     ]
     return listing(
-        "set-aside", "Files set aside whole", columns, files, most=MOST_SET_ASIDE, empty="No file was."
+        "set-aside",
+        "Files set aside whole",
+        columns,
+        files,
+        most=MOST_SET_ASIDE,
+        empty="No file was set aside.",
     )
 
 
 def _late_chart(days: pl.DataFrame) -> Any:
     names = {f"after_{hours}h": f"after {hours} h" for hours in arrivals.HOURS_LATE}
-    if days.is_empty():
+    if days.height < FEWEST_DRAWN:
         return ""
     label = "Share of each day's events that came more than 1, 6 and 24 hours after they happened"
     return charts.both_widths(lambda width: charts.shares(days, "day", names, width), label)
@@ -172,7 +178,7 @@ def _fields(fields: pl.DataFrame) -> Listing:
 def _ledger_chart(ledger: pl.DataFrame) -> Any:
     names = {"share_duplicate": "duplicates", "share_quarantined": "refused"}
     days = quality.ledger_by_day(ledger)
-    if days.is_empty():
+    if days.height < FEWEST_DRAWN:
         return ""
     label = "Share of each day's delivered records that were duplicates, and that were refused"
     return charts.both_widths(lambda width: charts.shares(days, "day", names, width), label)

@@ -5,7 +5,8 @@ Colours are variables of the style sheet, so a chart follows light, dark and pri
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -13,7 +14,7 @@ import vl_convert
 from markupsafe import Markup
 
 VEGA_LITE = "6.4"
-WIDE, NARROW = 1040, 310
+WIDE, MIDDLE, NARROW = 1040, 490, 310
 Spec = dict[str, Any]
 
 INK, MUTED, GRID, PAPER = "var(--ink)", "var(--muted)", "var(--line)", "var(--paper)"
@@ -61,9 +62,9 @@ def decoration(spec: Spec) -> Markup:
     return Markup(opening + drawn.removeprefix("<svg").replace(' class="marks"', "", 1))  # noqa: S704
 
 
-def both_widths(make: Any, label: str) -> Markup:
+def both_widths(make: Callable[[int], Spec], label: str, wide: int = WIDE) -> Markup:
     """The same chart for a wide and for a narrow screen: scaling one would make its letters unreadable."""
-    return svg(make(WIDE), label, "wide") + svg(make(NARROW), label, "narrow")
+    return svg(make(wide), label, "wide") + svg(make(NARROW), label, "narrow")
 
 
 def script() -> str:
@@ -83,25 +84,40 @@ def _spec(rows: Sequence[Mapping[str, Any]], width: int | str, height: int, **pa
     }
 
 
+_LABELS = {
+    "day": "utcFormat(datum.value, '%-d %b')",
+    "hour": "utcFormat(datum.value, utchours(datum.value) ? '%H:%M' : '%-d %b')",
+}
+_SHORTEST_STEP = {"day": 86_400_000, "hour": 3_600_000}
+
+
 def _time(field: str, width: int | str, unit: str) -> Spec:
-    shown = "%-d %b" if unit == "day" else "%-d %b %H:%M"
+    axis = {
+        "title": None,
+        "labelExpr": _LABELS[unit],
+        "labelOverlap": "greedy",
+        "labelSeparation": 10,
+        "tickCount": 4 if width == NARROW else 8,
+        "tickMinStep": _SHORTEST_STEP[unit],
+    }
+    return {"field": field, "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
+
+
+def _amount(field: str) -> Spec:
+    label = "datum.value && datum.value < 1 ? format(datum.value, '.2~f') : datum.value ? format(datum.value, '~s') : '0'"
+    axis = {"title": None, "labelExpr": label, "tickCount": 4}
+    return {"field": field, "type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": axis}
+
+
+def _share(field: str, least: float = 0.0) -> Spec:
+    """A share from `least` to all, or with `least` 0 to what is there."""
+    scale = {"domain": [least, 1.0], "nice": False} if least else {"zero": True}
     return {
         "field": field,
-        "type": "temporal",
-        "scale": {"type": "utc"},
-        "axis": {
-            "title": None,
-            "format": shown,
-            "labelOverlap": True,
-            "tickCount": 4 if isinstance(width, int) and width < WIDE / 2 else 8,
-            "labelFlush": True,
-        },
+        "type": "quantitative",
+        "scale": scale,
+        "axis": {"title": None, "format": "~%", "tickCount": 4},
     }
-
-
-def _amount(field: str, *, zero: bool = True, form: str = "~s", title: str | None = None) -> Spec:
-    axis = {"title": title, "format": form, "tickCount": 4}
-    return {"field": field, "type": "quantitative", "scale": {"zero": zero, "nice": True}, "axis": axis}
 
 
 def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -112,7 +128,7 @@ def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     return frame.with_columns(texts).to_dicts()
 
 
-def series(frame: pl.DataFrame, at: str, what: str, colour: str, width: int | str = NARROW) -> Spec:
+def series(frame: pl.DataFrame, at: str, what: str, colour: str, width: int) -> Spec:
     """One measure over time; a gap where it is not known."""
     marks: Spec = {
         "type": "area",
@@ -158,10 +174,10 @@ def beside_usual(frame: pl.DataFrame, width: int) -> Spec:
 
 def rule(frame: pl.DataFrame) -> Spec:
     """One rule's pass share over time, and the share it must reach."""
-    share = _amount("share", zero=False, form="~%")
     least = min([1.0, *frame["share"].to_list(), *frame["threshold"].to_list()])
-    share["scale"] = {"domain": [max(0.0, least - 0.02), 1.0], "nice": False}
-    at = _time("at", NARROW, "day")
+    share = _share("share", max(0.001, least - 0.02))
+    span = frame["at"].max() - frame["at"].min()  # type: ignore[operator]
+    at = _time("at", NARROW, "day" if span > timedelta(days=3) else "hour")  # type: ignore[operator]
     line = {
         "mark": {"type": "line", "color": VIEWS, "point": {"color": VIEWS, "size": 16}, "strokeWidth": 1.6},
         "encoding": {"x": at, "y": share},
@@ -193,7 +209,7 @@ def shares(frame: pl.DataFrame, at: str, columns: Mapping[str, str], width: int)
     names, colours = list(columns.values()), [VIEWS, CLICKS, USERS][: len(columns)]
     encoding = {
         "x": _time(at, width, "day"),
-        "y": _amount("share", form="~%"),
+        "y": _share("share"),
         "color": {"field": "what", "type": "nominal", "scale": {"domain": names, "range": colours}},
         "shape": {"field": "what", "type": "nominal", "scale": {"domain": names}},
     }

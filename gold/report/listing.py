@@ -13,6 +13,7 @@ from gold.report import words
 KINDS = {
     "text": str,
     "id": str,
+    "code": str,
     "count": words.count,
     "share": words.percent,
     "rate": words.rate,
@@ -27,7 +28,7 @@ KINDS = {
 }
 """How a value is written, by the kind of its column."""
 
-TEXTS = {"text", "id"}
+ON_THE_LEFT = {"text", "id", "code", "day", "moment"}
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Column:
     link: str = ""
 
     @property
-    def is_text(self) -> bool:
-        """Whether it holds words: they stand on the left."""
-        return self.kind in TEXTS
+    def is_words(self) -> bool:
+        """Whether it holds words or times, which stand on the left; figures on the right."""
+        return self.kind in ON_THE_LEFT
 
 
 @dataclass(frozen=True)

@@ -57,16 +57,21 @@ def _measures(days: pl.DataFrame, whole: date | None) -> list[dict[str, Any]]:
         values = dict(days.select("day", name).rows())
         value, before = values.get(whole), values.get(whole - timedelta(days=1) if whole else None)
         change = 100 * (value / before - 1) if value is not None and before else None
-        label = f"{title} by UTC day"
         found.append(
             {
                 "title": title,
                 "value": written(value),
                 "change": words.change(change) if change is not None else "",
-                "chart": charts.svg(charts.series(days, "day", name, colour), label),
+                "chart": _measure_chart(days, name, title, colour),
             }
         )
     return found
+
+
+def _measure_chart(days: pl.DataFrame, name: str, title: str, colour: str) -> Markup:
+    return charts.both_widths(
+        lambda width: charts.series(days, "day", name, colour, width), f"{title} by UTC day", charts.MIDDLE
+    )
 
 
 def _days(days: pl.DataFrame) -> Listing:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
@@ -26,7 +27,9 @@ PACKAGE = "gold.report"
 INDEX = "index.html"
 STAMP = "made-from.json"
 STATIC = "static"
-PAGES = ((INDEX, "Overview"), ("quality.html", "Data quality"))
+QUALITY = "quality.html"
+DOCS = f"{docs.FOLDER}/{docs.INDEX}"
+PAGES = ((INDEX, "Overview"), (QUALITY, "Data quality"))
 
 
 def is_current(home: Home, made_from: Mapping[str, Any]) -> bool:
@@ -82,34 +85,55 @@ def _write(lake: Lake, site: Path, made_from: Mapping[str, Any], run: str | None
     for items in facts.items.values():
         for path, content in details.files(items):
             (site / path).write_text(content, "utf-8")
-    log.stage("report", "writing Data Docs")
-    entry = docs.write(facts.checks, site)
     log.stage("report", "drawing the pages")
-    _write_pages(facts, lake, site, {"as_of": run, "docs": entry})
+    show = _template(facts, lake, run)
+    _write_pages(facts, site, show)
+    log.stage("report", "writing Data Docs")
+    _write_docs(facts, site, show)
     (site / STAMP).write_text(json.dumps(made_from, indent=2), "utf-8")
 
 
-def _write_pages(facts: Facts, lake: Lake, site: Path, more: Mapping[str, Any]) -> None:
+def _template(facts: Facts, lake: Lake, run: str | None) -> Callable[..., str]:
+    """Fills in a template: `show(template, here=its page, ...)`."""
     environment = Environment(
         loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     of_items = [(details.page(subject), f"{subject.capitalize()}s") for subject in facts.items]
     everywhere = {
-        "pages": [*PAGES, *of_items],
+        "pages": [*PAGES, *of_items, (DOCS, "Data Docs")],
         "built_at": datetime.now(UTC),
         "first": facts.first,
         "last": facts.last,
         "versions": sorted(lake.versions.items()),
         "moment": words.moment,
         "day": words.day,
-        **more,
+        "as_of": run,
+        "root": "",
     }
-    pages = {INDEX: (INDEX, overview(facts)), PAGES[1][0]: (PAGES[1][0], care(facts))}
+    return lambda template, **shown: environment.get_template(template).render({**everywhere, **shown})
+
+
+def _write_pages(facts: Facts, site: Path, show: Callable[..., str]) -> None:
+    pages = {INDEX: (INDEX, overview(facts)), QUALITY: (QUALITY, care(facts))}
     for subject, items in facts.items.items():
         pages[details.page(subject)] = ("items.html", details.details(items))
     for file, (template, shown) in pages.items():
-        text = environment.get_template(template).render(**everywhere, **shown, here=file)
-        (site / file).write_text(text, "utf-8")
+        (site / file).write_text(show(template, here=file, **shown), "utf-8")
+
+
+def _write_docs(facts: Facts, site: Path, show: Callable[..., str]) -> None:
+    """Data Docs are for those who know them: should Great Expectations fail at it, the site stands without."""
+    folder = site / docs.FOLDER
+    folder.mkdir()
+    validations, here = docs.index(facts.checks), {"here": DOCS, "root": "../"}
+    try:
+        for file, shown in docs.pages(facts.checks):
+            (folder / file).write_text(show("validation.html", **here, **shown), "utf-8")
+    except Exception as failed:  # noqa: BLE001 - whatever another program does with our counts
+        validations = replace(
+            validations, rows=[], empty=f"Great Expectations could not write them ({type(failed).__name__})."
+        )
+    (folder / docs.INDEX).write_text(show("docs.html", **here, validations=validations), "utf-8")
 
 
 def _swap(scratch: Path, place: Path) -> None:

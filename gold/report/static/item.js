@@ -68,6 +68,7 @@ const fill = (rows, unit) => {
   const heads = titles.map((title) => {
     const head = report.element("th", { textContent: title });
     head.setAttribute("scope", "col");
+    if (title === titles[0]) head.className = "words";
     return head;
   });
   const body = report.element("tbody");
@@ -78,7 +79,7 @@ const fill = (rows, unit) => {
       if (row[name] === null) return cell("", "–");
       return name === "ctr" ? cell(String(row[name]), `${row[name].toFixed(2)} %`) : cell(String(row[name]), row[name].toLocaleString("en"));
     });
-    body.append(report.element("tr", {}, cell(unit === "day" ? when : text, when), ...counts));
+    body.append(report.element("tr", {}, Object.assign(cell(unit === "day" ? when : text, when), { className: unit === "day" ? "day" : "moment" }), ...counts));
   }
   const caption = report.element("caption", { textContent: `By UTC ${unit}` });
   const table = report.element("table", {}, caption, report.element("thead", {}, report.element("tr", {}, ...heads)), body);

@@ -4,7 +4,7 @@
 
 const report = {};
 
-const FEW = 8; // A table this small needs no filter.
+const FEW = 12; // A table this small needs no filter.
 
 report.element = (name, properties = {}, ...children) => {
   const made = Object.assign(document.createElement(name), properties);
