@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
-from pydantic import Field, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -33,7 +33,15 @@ class Settings(BaseSettings):
     master: str
     driver_memory: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[kmgKMG]$")]
     min_free_mib: int = Field(ge=0)
+    webhook_url: SecretStr = SecretStr("")
     spark: dict[str, str] = {}
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr) -> SecretStr:
+        if url and not re.fullmatch(r"https?://[!-~]+", url.get_secret_value()):
+            raise ValueError("must be an http:// or https:// address")
+        return url
 
     @classmethod
     def settings_customise_sources(
@@ -76,8 +84,10 @@ def _explain(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return _unknown(name, set(Settings.model_fields), f"in {FILE}")
     allowed = re.sub(r"^Value error, ", "", error["msg"])
+    is_secret = name in Settings.model_fields and Settings.model_fields[name].annotation is SecretStr
+    found = "it is a secret, so not shown" if is_secret else f"found: {error['input']!r}"
     return (
-        f"Setting {name}: {allowed} (found: {error['input']!r}).\n"
+        f"Setting {name}: {allowed} ({found}).\n"
         f"Correct it in {FILE} or in {PREFIX}{name.upper()} and run again."
     )
 

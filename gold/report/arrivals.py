@@ -1,4 +1,4 @@
-"""silver.events -> one row a day: distinct users and lateness, for as many of the newest days as are cheap."""
+"""silver.events -> distinct users and lateness by day, of as many of the newest days as are cheap."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def affordable(counts: dict[date, int], last: date) -> list[date]:
 
 
 def by_day(lake: Lake, days: list[date]) -> pl.DataFrame:
-    """One row per day: events, exact distinct users, seconds between event and delivery, shares later than that."""
+    """One row per day: events, exact distinct users, and as `lateness` says how late they came."""
     rows = [_day(day, lake) for day in days]
     return pl.concat([pl.DataFrame(schema=SCHEMA), *rows])
 

@@ -1,4 +1,4 @@
-"""What a chart shows, as Vega-Lite; the library draws it, here for the static pages, in the browser for an item.
+"""What a chart shows, as Vega-Lite: drawn here for the static pages, in the browser for one item.
 
 Colours are variables of the style sheet, so a chart follows light, dark and print without being drawn again.
 """
@@ -48,7 +48,7 @@ CONFIG: Spec = {
 
 
 def svg(spec: Spec, label: str, kind: str = "") -> Markup:
-    """The chart as an SVG element with a name for those who do not see it; a table beside it says the rest."""
+    """The chart as an SVG element named for those who do not see it; a table beside it says the rest."""
     drawn = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])
     named = Markup('<svg role="img" class="chart {}" aria-label="{}"').format(kind, label)
     # The library's own text is escaped by it; nothing but its first tag is changed.
@@ -69,7 +69,8 @@ def both_widths(make: Callable[[int], Spec], label: str, wide: int = WIDE) -> Ma
 
 def script() -> str:
     """The library itself, for pages that draw in the browser."""
-    return str(vl_convert.javascript_bundle(vl_version=VEGA_LITE))
+    bundle: str = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]
+    return bundle
 
 
 def _spec(rows: Sequence[Mapping[str, Any]], width: int | str, height: int, **parts: Any) -> Spec:
@@ -104,7 +105,8 @@ def _time(field: str, width: int | str, unit: str) -> Spec:
 
 
 def _amount(field: str) -> Spec:
-    label = "datum.value && datum.value < 1 ? format(datum.value, '.2~f') : datum.value ? format(datum.value, '~s') : '0'"
+    small, usual = "format(datum.value, '.2~f')", "format(datum.value, '~s')"
+    label = f"datum.value == 0 ? '0' : datum.value < 1 ? {small} : {usual}"
     axis = {"title": None, "labelExpr": label, "tickCount": 4}
     return {"field": field, "type": "quantitative", "scale": {"zero": True, "nice": True}, "axis": axis}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from importlib import metadata
 from typing import Any
 
 import nh3
@@ -65,12 +66,13 @@ def validations(checks: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
 
 
 def pages(checks: pl.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file name, what the template shows) for each validation; imports Great Expectations, which takes seconds."""
+    """(file name, what the template shows) of each validation; importing Great Expectations takes seconds."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    from great_expectations.render.renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view import DefaultJinjaSectionView
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view.view import DefaultJinjaSectionView
 
-    renderer, view = ValidationResultsPageRenderer(run_info_at_end=True), DefaultJinjaSectionView()
+    renderer = ValidationResultsPageRenderer(run_info_at_end=True)
+    view: Any = DefaultJinjaSectionView()
     for file, rows in validations(checks):
         document = renderer.render(_result(rows)).to_json_dict()
         sections = [
@@ -131,7 +133,8 @@ def _result(rows: pl.DataFrame) -> Any:
         },
         meta={
             "run_id": {"run_name": f"batch {rows['batch_id'][0]}", "run_time": at.isoformat()},
-            "active_batch_definition": {"data_asset_name": f"batch {rows['batch_id'][0]}"},
+            "batch_kwargs": {"data_asset_name": f"batch {rows['batch_id'][0]}"},
+            "great_expectations_version": metadata.version("great-expectations"),
         },
     )
 

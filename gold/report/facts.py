@@ -34,7 +34,7 @@ COUNTED = ["views", "clicks"]
 
 @dataclass(frozen=True)
 class Items:
-    """The placements or the pages with most views: `ranked` one row each, and their buckets in both tables."""
+    """The placements or pages with most views: `ranked` one row each, and their buckets in both tables."""
 
     subject: str
     known: int
@@ -45,7 +45,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the pages are made from; frames as their modules describe them. `last` is None before any event."""
+    """What the pages are made from, as the modules describe it. `last` is None before any event."""
 
     first: date
     last: date | None
@@ -139,8 +139,7 @@ def _items(lake: Lake, daily: Table, hourly: Table, first: date, shown: date) ->
     week = summed(
         lake, daily, [subject], COUNTED, since("day", shown - timedelta(days=traffic.RANKED_DAYS - 1))
     )
-    most = {"by": ["views", "clicks", subject], "descending": [True, True, False]}
-    ids = [*totals.sort(**most).head(TOP)[subject], *week.sort(**most).head(FRONT)[subject]]
+    ids = [*_most(totals, subject, TOP), *_most(week, subject, FRONT)]
     start = datetime.combine(first, time(), UTC)
     of_days = frame(lake, daily, [*daily.key, *STATISTICS], among(subject, ids) & since("day", first))
     of_hours = frame(lake, hourly, [*hourly.key, *STATISTICS], among(subject, ids) & since("hour", start))
@@ -151,6 +150,11 @@ def _items(lake: Lake, daily: Table, hourly: Table, first: date, shown: date) ->
         daily=of_days.sort(daily.key),
         hourly=of_hours.sort(hourly.key),
     )
+
+
+def _most(totals: pl.DataFrame, subject: str, many: int) -> list[str]:
+    ordered = totals.sort(["views", "clicks", subject], descending=[True, True, False])
+    return ordered.head(many)[subject].to_list()
 
 
 def _set_aside(lake: Lake) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import polars as pl
 
 from gold.report import words
 
-KINDS = {
+KINDS: dict[str, Callable[[Any], Any]] = {
     "text": str,
     "id": str,
     "code": str,

@@ -14,7 +14,7 @@ _PER_HOUR = re.compile(r"_\d\d$")
 
 
 def of_runs(quality: pl.DataFrame) -> pl.DataFrame:
-    """Checks of batches as they came, with `share`, the share that passed; what a reprocess checked is left out."""
+    """Checks of batches as they came, with `share`, the share that passed; without those of a reprocess."""
     share = pl.when(pl.col("evaluated") > 0).then(1 - pl.col("unexpected") / pl.col("evaluated"))
     return (
         quality.filter(pl.col("reprocess").is_null())
@@ -36,7 +36,7 @@ def newest_verdict(checks: pl.DataFrame, rule: str) -> bool | None:
 
 
 def by_rule(checks: pl.DataFrame) -> pl.DataFrame:
-    """One row per rule, in the order they first appear: newest share, lowest share, threshold, batches, breaches.
+    """One row per rule: newest and lowest share, threshold, batches, breaches.
 
     Rules of one hour of the day each (volume_hour_00 …) share one row, `volume_hour_*`.
     """
@@ -94,7 +94,7 @@ def ledger_by_day(ledger: pl.DataFrame) -> pl.DataFrame:
 
 
 def unknown_fields(drift: pl.DataFrame, ledger: pl.DataFrame) -> pl.DataFrame:
-    """One row per field that is none of the six, newest first: since, until, records, sources, examples of them."""
+    """One row per field that is none of the six, newest first: since, until, records, sources, examples."""
     taken = ledger.select("batch_id", "source", "ingested_at")
     seen = drift.join(taken, on=["batch_id", "source"], how="left").sort("batch_id", "source")
     fields = seen.group_by("field").agg(

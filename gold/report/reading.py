@@ -24,6 +24,7 @@ TYPES: dict[str, pl.DataType] = {
     "BOOLEAN": pl.Boolean(),
     "DATE": pl.Date(),
     "TIMESTAMP": pl.Datetime("us", "UTC"),
+    "ARRAY<BIGINT>": pl.List(pl.Int64()),
     "ARRAY<STRING>": pl.List(pl.String()),
 }
 ROWS_AT_ONCE = 1 << 17
@@ -79,7 +80,7 @@ def batches(
     for batch in scanner.to_batches():
         if batch.num_rows:
             found = pl.DataFrame(pa.Table.from_batches([batch]))
-            yield found.with_columns(absent).select(columns).cast(dict(_only(declared, columns)))
+            yield found.with_columns(absent).select(columns).cast(pl.Schema(_only(declared, columns)))
 
 
 def frame(

@@ -131,7 +131,7 @@ def _write_docs(facts: Facts, site: Path, show: Callable[..., str]) -> None:
             (folder / file).write_text(show("validation.html", **here, **shown), "utf-8")
     except Exception as failed:  # noqa: BLE001 - whatever another program does with our counts
         validations = replace(
-            validations, rows=[], empty=f"Great Expectations could not write them ({type(failed).__name__})."
+            validations, rows=[], empty=f"Great Expectations failed: {type(failed).__name__}."
         )
     (folder / docs.INDEX).write_text(show("docs.html", **here, validations=validations), "utf-8")
 

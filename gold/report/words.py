@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def count(value: float | None) -> str:
@@ -13,7 +14,7 @@ def count(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage: exact enough that what is not all never reads as 100 %, nor little as nothing."""
+    """A share as a percentage: what is not all never reads as 100 %, nor little as nothing."""
     if share is None:
         return NOTHING
     for digits in (1, 2, 3):
@@ -32,17 +33,17 @@ def rate(value: float | None) -> str:
 
 def change(value: float | None) -> str:
     """A change in percent, with its sign."""
-    return NOTHING if value is None else f"{value:+,.1f} %".replace("-", "−")
+    return NOTHING if value is None else f"{value:+,.1f} %".replace("-", MINUS)
 
 
 def signed(value: int | None) -> str:
     """A difference, with its sign."""
-    return NOTHING if value is None else f"{value:+,}".replace("-", "−") if value else "0"
+    return NOTHING if value is None else f"{value:+,}".replace("-", MINUS) if value else "0"
 
 
 def times(value: float | None) -> str:
     """How many times as much."""
-    return NOTHING if value is None else f"× {value:.2f}"
+    return NOTHING if value is None else f"\N{MULTIPLICATION SIGN} {value:.2f}"
 
 
 def moment(value: datetime | None) -> str:
@@ -59,8 +60,8 @@ def duration(seconds: int | None) -> str:
     """In the two largest units that say it."""
     if seconds is None:
         return NOTHING
-    sign, left = ("−" if seconds < 0 else ""), abs(seconds)
-    parts = []
+    sign, left = (MINUS if seconds < 0 else ""), abs(seconds)
+    parts: list[str] = []
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         amount, left = divmod(left, length)
         if amount or parts:
