@@ -24,9 +24,11 @@ import generator
 import gold.preview
 import gold.progress
 import gold.publish
+import gold.report.telling
 import gold.top
 import gold.verify
 import silver.decisions
+import silver.facts
 import silver.publish
 import silver.reprocess
 import silver.suites
@@ -151,9 +153,12 @@ def run(
 ) -> None:
     """Take everything that has arrived since the last run, through to gold."""
     with _holding("run", home) as at_work:
-        report = Report(at_work.run)
+        report, telling = Report(at_work.run), gold.report.telling
+        heard = telling.heard(at_work.settings.place, silver.facts.fresh_hours())
         _advance(report, at_work.settings, at_work.spark, (only,) if only else LAYERS, accept_batch)
         log.stage("run", "done", **dataclasses.asdict(report))
+        for warning in telling.tell(at_work.settings, dataclasses.asdict(report), heard):
+            console.warn(warning)
     if as_json:
         print(json.dumps(dataclasses.asdict(report), default=str))
     else:
@@ -475,6 +480,27 @@ def maintain(home: HomeOption = None, as_json: JsonOption = False) -> None:
         for one in kept:
             if one.waits:
                 console.warn(f"{one.table}: no old file was taken away, {one.waits}.")
+
+
+@app.command(name="report")
+def report_(
+    as_of: Annotated[
+        str | None, typer.Option(help="As the tables were after this run (see `history`).")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the pages on statistics and data quality; they stay as they are when nothing changed."""
+    from gold.report import site
+
+    settings = configuration.load(home=home)
+    versions = runs.versions(settings.place, as_of) if as_of else None
+    with console.progress("report"):
+        built = site.build(settings, versions, as_of)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(built), default=str))
+    else:
+        console.say(built.said)
 
 
 @app.command()

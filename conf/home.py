@@ -71,7 +71,7 @@ class Home:
 
     @property
     def reports_scratch(self) -> Path:
-        """Where a new site is made before it takes the old one's place."""
+        """Where a new site is made before it takes the place of the old one, on the same disk."""
         return self.root / "state" / "reports"
 
     @property

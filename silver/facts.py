@@ -14,6 +14,15 @@ from silver.validation import Checked, validate
 from silver.window import Window
 
 DAYS_COMPARED = 31
+FRESHNESS = "freshness"
+
+
+def fresh_hours() -> float:
+    """How old the newest event may be when it is delivered, by the suite `batch`; any age without a rule."""
+    for rule in rules.load("batch").rules:
+        if rule.name == FRESHNESS:
+            return float(rule.kwargs.get("max_value", "inf"))
+    return float("inf")
 
 
 def validated_facts(window: Window, ledger_rows: list[dict[str, Any]], suite: rules.Suite) -> list[Checked]:

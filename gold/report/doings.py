@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from conf.home import Home
-from conf.tables import SILVER_LEDGER, SILVER_QUALITY
+from conf.tables import SILVER_LEDGER
 from gold.report.quality import COUNTS
 from gold.report.reading import Lake, newest
 
@@ -42,11 +42,6 @@ class Doings:
     def is_stale(self) -> bool:
         """Whether the newest event is older than the rule on freshness allows."""
         return self.behind is not None and self.behind > self.fresh_hours * 3600
-
-
-def verdicts(home: Home) -> int | None:
-    """The version of silver.quality: it changes when a gate says something new, not when it says it again."""
-    return newest(home).get(SILVER_QUALITY.name)
 
 
 def of_run(home: Home, report: Mapping[str, Any], fresh_hours: float) -> Doings:

@@ -38,7 +38,7 @@ def write(path: Path, did: Doings) -> None:
     )
     gauge("lakehouse_freshness_seconds", "From the newest event to the end of the run", did.behind)
     gauge(STALE, "1 while the newest event is older than the rule on freshness allows", did.is_stale)
-    gauge("lakehouse_gate_refused", "1 while a quality gate keeps a batch back", bool(did.refusing))
+    gauge("lakehouse_gate_refused", "1 when a quality gate kept a batch back in this run", bool(did.refusing))
     gauges("lakehouse_step_seconds", "What each step of the run took", "step", did.seconds.items())
     path.parent.mkdir(parents=True, exist_ok=True)
     write_to_textfile(str(path), registry)

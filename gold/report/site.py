@@ -6,16 +6,19 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from conf import log, warehouse
+from conf import claim, log, warehouse
+from conf.errors import UsageError
 from conf.home import Home
+from conf.settings import Settings
 from conf.tables import TABLES
 from gold.report import charts, details, docs, reading, words
 from gold.report.care import care
@@ -32,29 +35,54 @@ DOCS = f"{docs.FOLDER}/{docs.INDEX}"
 PAGES = ((INDEX, "Overview"), (QUALITY, "Data quality"))
 
 
-def is_current(home: Home, made_from: Mapping[str, Any]) -> bool:
+@dataclass(frozen=True)
+class Built:
+    """Where the first page lies, and whether it was written anew."""
+
+    index: Path
+    rebuilt: bool
+
+    @property
+    def said(self) -> str:
+        """For a person."""
+        return f"Report: {self.index}{'' if self.rebuilt else ' (nothing has changed since it was written)'}"
+
+
+def build(settings: Settings, versions: Mapping[str, int] | None = None, run: str | None = None) -> Built:
+    """Write the site of these table versions, None: of the newest.
+
+    `run` is the run whose versions they are, when it is not the newest state. A site that was made from
+    the same stays. Raises UsageError when there are no tables.
+    """
+    home = settings.place
+    lake = Lake(home, reading.newest(home) if versions is None else versions)
+    if not lake.versions:
+        raise UsageError(f"{home.warehouse} holds no tables yet. Run `lakehouse run` first.")
+    claim.usable(home, settings.min_free_mib)
+    home.reports_scratch.mkdir(parents=True, exist_ok=True)
+    # Readers of the tables need no lock; this one keeps two reports from writing one site.
+    with FileLock(home.reports_scratch / "lock"):
+        made_from = _made_from(lake, run)
+        if _is_current(home, made_from):
+            return Built(home.reports / INDEX, rebuilt=False)
+        new, old = home.reports_scratch / "new", home.reports_scratch / "old"
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+        _write(lake, new, made_from, run)
+        # Two renames: nobody ever meets half a site.
+        if home.reports.exists():
+            home.reports.rename(old)
+        new.rename(home.reports)
+        shutil.rmtree(old, ignore_errors=True)
+    return Built(home.reports / INDEX, rebuilt=True)
+
+
+def _is_current(home: Home, made_from: Mapping[str, Any]) -> bool:
     """Whether the site that stands there was made from just this."""
-    stamp = home.reports / STAMP
     try:
-        return bool(json.loads(stamp.read_text("utf-8")) == made_from)
+        return bool(json.loads((home.reports / STAMP).read_text("utf-8")) == made_from)
     except (OSError, ValueError):
         return False
-
-
-def build(home: Home, versions: Mapping[str, int] | None = None, run: str | None = None) -> Path:
-    """Write the site of these table versions, None: of the newest; returns its first page.
-
-    `run` is the run whose versions they are, when it is not the newest state. When the site that stands
-    there was made from the same, it stays.
-    """
-    lake = Lake(home, reading.newest(home) if versions is None else versions)
-    made_from = _made_from(lake, run)
-    if not is_current(home, made_from):
-        scratch = home.reports_scratch
-        shutil.rmtree(scratch, ignore_errors=True)
-        _write(lake, scratch / "new", made_from, run)
-        _swap(scratch, home.reports)
-    return home.reports / INDEX
 
 
 def _made_from(lake: Lake, run: str | None) -> dict[str, Any]:
@@ -131,15 +159,6 @@ def _write_docs(facts: Facts, site: Path, show: Callable[..., str]) -> None:
             (folder / file).write_text(show("validation.html", **here, **shown), "utf-8")
     except Exception as failed:  # noqa: BLE001 - whatever another program does with our counts
         validations = replace(
-            validations, rows=[], empty=f"Great Expectations failed: {type(failed).__name__}."
+            validations, rows=[], empty=f"Great Expectations failed: {type(failed).__name__}"
         )
     (folder / docs.INDEX).write_text(show("docs.html", **here, validations=validations), "utf-8")
-
-
-def _swap(scratch: Path, place: Path) -> None:
-    """Put the new site in the place of the old one: two renames, and no moment with half a site."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.exists():
-        place.rename(scratch / "old")
-    (scratch / "new").rename(place)
-    shutil.rmtree(scratch)

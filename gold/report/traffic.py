@@ -86,11 +86,12 @@ def ranked(daily: pl.DataFrame, table: Table, upto: date) -> pl.DataFrame:
     """
     subject, day = table.key
     known = daily.filter(pl.col(day) <= upto).rename({subject: "id"})
-    first = known[day].min() or upto
-    before = min((upto - first).days, RANKED_DAYS)  # type: ignore[operator]
+    first: date = known[day].min() or upto  # type: ignore[assignment]
+    before = min((upto - first).days, RANKED_DAYS)
     in_week, is_today = pl.col(day) > upto - timedelta(days=RANKED_DAYS), pl.col(day) == upto
     earlier = (pl.col(day) >= upto - timedelta(days=before)) & (pl.col(day) < upto)
-    trend_days = [upto - timedelta(days=back) for back in range(min((upto - first).days + 1, SPARK_DAYS))]  # type: ignore[operator]
+    length = min((upto - first).days + 1, SPARK_DAYS)
+    trend_days = [upto - timedelta(days=back) for back in range(length)]
     trend = [pl.col("views").filter(pl.col(day) == one).sum() for one in reversed(trend_days)]
     items = known.group_by("id").agg(
         pl.col("views", "clicks").filter(in_week).sum(),
