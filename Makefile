@@ -13,7 +13,7 @@ STALE := stale
 endif
 
 # Most folders share their name with a target.
-.PHONY: help install pipeline test sql lint lock clean stale
+.PHONY: help install pipeline report test sql lint lock clean stale
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,13 +26,17 @@ install: .venv/installed ## Install everything into .venv, Java and JARs include
 	@"$(PYTHON)" -m conf.install
 
 # No sample goes where data ever was, though its deliveries may have been cleared away since.
-# The settings say where that is; should they be wrong, `run` tells it well.
-pipeline: install ## Generate a sample when nothing was delivered yet, and run through to gold
+# The settings say where that is; should they be wrong, `run` tells it well. A batch that a gate refused (3)
+# is what a report is for.
+pipeline: install ## Generate a sample when nothing was delivered yet, and run through to gold and the report
 	@place="$$($(BIN)/python -c 'from conf import settings; print(settings.load().place.root)' 2>/dev/null)" || \
 	exec $(BIN)/lakehouse run; test -n "$$(find "$$place/landing/" "$$place/warehouse/" ! -type d ! -name '.*' \
 	2>/dev/null | head -1)" || $(BIN)/lakehouse generate --events 200000 --hours 48 --seed 1 --start "$$($(BIN)/python \
 	-c 'from datetime import *; print((datetime.now(timezone.utc) - timedelta(days=2)).date())')"
-	@$(BIN)/lakehouse run
+	@$(BIN)/lakehouse run; ended=$$?; case $$ended in 0|3) $(BIN)/lakehouse report || exit;; esac; exit $$ended
+
+report: install ## Write the pages on statistics and data quality
+	@$(BIN)/lakehouse report
 
 test: install ## Run the tests
 	@$(BIN)/pytest

@@ -29,7 +29,9 @@ _USER = re.compile(
 )
 _ESCAPED = re.compile(r"\\u00([3-7][0-9a-f])", re.IGNORECASE)
 # A CSV row with too many or too few fields is a JSON array: which of them is the user is not known.
-_VALUE = re.compile(r'"(?!(?:\d|1\d{9})")(?:[^"\\]|\\.)*(?:"|$)')
+_VALUE = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)')
+_NO_USER = re.compile(r'"(?:\d|1\d{9})"')
+"""A type or a time."""
 
 
 @dataclass
@@ -101,7 +103,7 @@ def shown(payload: str | None) -> str:
 def masked(payload: str) -> str:
     """The payload with every user id in it replaced, whether or not it is JSON."""
     if payload.lstrip().startswith("["):
-        return _VALUE.sub(f'"{MASK}"', payload)
+        return _VALUE.sub(lambda found: found[0] if _NO_USER.fullmatch(found[0]) else f'"{MASK}"', payload)
     return _USER.sub(lambda found: f'{found[1]}"{MASK}"', _ESCAPED.sub(_letter, payload))
 
 

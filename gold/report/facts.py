@@ -80,13 +80,14 @@ def collect(lake: Lake) -> Facts:
     taken_at: datetime | None = ledger["ingested_at"].max()  # type: ignore[assignment]
     log.stage("report", "counting users and lateness of the newest days")
     in_silver = arrivals.events_a_day(lake)
+    users = arrivals.by_day(lake, arrivals.affordable(in_silver, last) if last else [])
     log.stage("report", "reading what was refused")
     return Facts(
         first=first,
         last=last,
         taken_at=taken_at,
         hours=hours,
-        users=arrivals.by_day(lake, arrivals.affordable(in_silver, last) if last else []),
+        users=users,
         items={one.subject: one for one in items},
         checks=quality.of_runs(frame(lake, SILVER_QUALITY, list(CHECK))),
         ledger=ledger,

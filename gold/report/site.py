@@ -150,7 +150,7 @@ def _write_pages(facts: Facts, site: Path, show: Callable[..., str]) -> None:
 
 
 def _write_docs(facts: Facts, site: Path, show: Callable[..., str]) -> None:
-    """Data Docs are for those who know them: should Great Expectations fail at it, the site stands without."""
+    """Data Docs are for those who know them: should Great Expectations fail, the site stands without."""
     folder = site / docs.FOLDER
     folder.mkdir()
     validations, here = docs.index(facts.checks), {"here": DOCS, "root": "../"}
