@@ -33,7 +33,9 @@ def rate(value: float | None) -> str:
 
 def change(value: float | None) -> str:
     """A change in percent, with its sign."""
-    return NOTHING if value is None else f"{value:+,.1f} %".replace("-", MINUS)
+    if value is None:
+        return NOTHING
+    return "0.0 %" if abs(value) < 0.05 else f"{value:+,.1f} %".replace("-", MINUS)
 
 
 def signed(value: int | None) -> str:

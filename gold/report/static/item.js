@@ -83,7 +83,7 @@ const fill = (rows, unit) => {
   }
   const caption = report.element("caption", { textContent: `By UTC ${unit}` });
   const table = report.element("table", {}, caption, report.element("thead", {}, report.element("tr", {}, ...heads)), body);
-  const scroll = report.element("div", { className: "scroll", tabIndex: 0 }, table);
+  const scroll = report.element("div", { className: "scroll long", tabIndex: 0 }, table);
   scroll.setAttribute("role", "region");
   scroll.setAttribute("aria-label", caption.textContent);
   const listing = document.getElementById("buckets");
