@@ -23,10 +23,14 @@ def of_runs(quality: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def of_newest_batch(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the newest batch among them."""
+    return rows.filter(pl.col("batch_id") == pl.col("batch_id").max())
+
+
 def refusal(checks: pl.DataFrame) -> pl.DataFrame:
     """The blocking rules that keep the newest batch back; empty when the gate let it through."""
-    newest = checks.filter(pl.col("batch_id") == pl.col("batch_id").max())
-    return newest.filter(~pl.col("published") & ~pl.col("success") & pl.col("blocking"))
+    return of_newest_batch(checks).filter(~pl.col("published") & ~pl.col("success") & pl.col("blocking"))
 
 
 def newest_verdict(checks: pl.DataFrame, rule: str) -> bool | None:

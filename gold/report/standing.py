@@ -55,7 +55,7 @@ def _gates(facts: Facts) -> Sign:
     if keeping.height:
         rules = ", ".join(f"{row['rule']} {words.percent(row['share'])}" for row in keeping.to_dicts())
         return Sign(BAD, "Gates", f"batch {keeping['batch_id'][0]} was refused and waits ({rules})")
-    newest = facts.checks.filter(pl.col("batch_id") == pl.col("batch_id").max())
+    newest = quality.of_newest_batch(facts.checks)
     if newest.is_empty():
         return Sign(LOOK, "Gates", "nothing was checked yet")
     forced = newest.filter(~pl.col("success") & pl.col("blocking"))
@@ -65,12 +65,12 @@ def _gates(facts: Facts) -> Sign:
 
 
 def _refused(facts: Facts) -> Sign:
-    newest = facts.ledger.filter(pl.col("batch_id") == pl.col("batch_id").max())
+    newest = quality.of_newest_batch(facts.ledger)
     delivered, refused = int(newest["delivered"].sum()), int(newest["quarantined"].sum())
     if not delivered:
         return Sign(GOOD, "Refused", "nothing")
-    broken = facts.checks.filter((pl.col("severity") == "row") & ~pl.col("success"))
-    is_breached = broken.filter(pl.col("batch_id") == facts.checks["batch_id"].max()).height
+    checks = quality.of_newest_batch(facts.checks)
+    is_breached = checks.filter((pl.col("severity") == "row") & ~pl.col("success")).height
     text = f"{words.percent(refused / delivered)} of the newest batch ({refused:,} of {delivered:,} records)"
     return Sign(LOOK if is_breached else GOOD, "Refused", text)
 
