@@ -73,7 +73,7 @@ def messages(did: doings.Doings, *, is_new_verdict: bool, was_stale: bool) -> li
     if did.is_stale and not was_stale:
         said.append(
             f"the data is no longer fresh: the newest event is of {words.moment(did.newest_event)} UTC, "
-            f"{words.duration(int(did.behind or 0))} ago (allowed: {did.fresh_hours:g} h)."
+            f"{(did.behind or 0) / 3600:.1f} hours ago (allowed: {did.fresh_hours:g})."
         )
     return said
 

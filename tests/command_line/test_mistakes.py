@@ -57,6 +57,7 @@ def test_wrong_words(program, home, monkeypatch, typed, says):
         ("LAKEHOUSE_MIN_FREE_MIB", "-1", "Setting min_free_mib: "),
         ("LAKEHOUSE_MIN_FREE_MIB", "some", "LAKEHOUSE_MIN_FREE_MIB"),
         ("LAKEHOUSE_SPARK", "{", "spark"),
+        ("LAKEHOUSE_WEBHOOK_URL", "ftp://x", "must be an http:// or https:// address (it is a secret"),
     ],
 )
 def test_wrong_setting_in_the_environment(program, home, monkeypatch, variable, value, says):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import lakehouse
-from conf import console
+from conf import console, webhook
 
 PROGRAM = Path(sys.executable).with_name("lakehouse")
 NOON = 1772366400
@@ -46,6 +46,15 @@ def no_java(tmp_path):
     java.write_text("#!/bin/sh\nexit 99\n")
     java.chmod(0o755)
     return str(tmp_path / "no-java")
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What a webhook at a secret address is told."""
+    texts = []
+    monkeypatch.setenv("LAKEHOUSE_WEBHOOK_URL", "https://hooks.test/secret")
+    monkeypatch.setattr(webhook, "send", lambda _, text: texts.append(text))
+    return texts
 
 
 def test_nothing_delivered_yet(program, home):
@@ -102,7 +111,7 @@ def test_a_run_and_another_with_nothing_new(process, home, deliver, no_java):
 
 
 @pytest.mark.usefixtures("shared_spark")
-def test_a_gate_refuses_a_batch_and_a_person_accepts_it(program, home, deliver):
+def test_a_gate_refuses_a_batch_and_a_person_accepts_it(program, home, deliver, told):
     """On the way, ids that would be markup or move the cursor are shown as what they are."""
     markup, control, turned = "[bold red]x[/]", "a\x9b2Jb", "a\u202eb"
     deliver(
@@ -148,6 +157,15 @@ def test_a_gate_refuses_a_batch_and_a_person_accepts_it(program, home, deliver):
     late = program("run", "--accept-batch", "1", "--home", home.root)
     assert late.status == 2
     assert "Batch 1 is not waiting to be accepted: no batch is. Nothing was changed.\n" in late.err
+
+    # Each once, though the gate refused the batch twice and the data stayed old.
+    assert [text.splitlines()[0] for text in told] == [
+        "home: batch 1 was not published: a quality gate refused it.",
+        "home: the data is no longer fresh: the newest event is of 2026-03-01 12:00 UTC, "
+        + told[1].split(" UTC, ")[1],
+    ]
+    logged = "".join(file.read_text("utf-8") for file in home.logs.iterdir())
+    assert "hooks.test" not in refused.out + refused.err + accepted.out + accepted.err + logged
 
 
 @pytest.mark.parametrize(
@@ -205,7 +223,7 @@ def test_ctrl_c_in_the_middle_of_the_work(program, home, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "verb", [[], ["generate"], ["run"], ["sql"]], ids=lambda words: "".join(words) or "lakehouse"
+    "verb", [[], ["generate"], ["report"], ["run"], ["sql"]], ids=lambda words: "".join(words) or "lakehouse"
 )
 def test_help_is_quick(process, verb):
     """By the processor's time, which a busy machine does not stretch."""

@@ -117,3 +117,22 @@ def test_a_wrong_line_is_named(file, line, told):
 
 def test_a_wrong_file_is_a_usage_error():
     assert UsageError.status == 2
+
+
+@in_force
+def test_the_webhook_is_a_secret(monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_WEBHOOK_URL", "https://hooks.test/very-secret")
+    held = settings.load()
+    assert held.webhook_url.get_secret_value() == "https://hooks.test/very-secret"
+    assert "very-secret" not in f"{held} {held!r} {held.model_dump_json()}"
+
+
+@in_force
+@pytest.mark.parametrize(
+    "url", ["very-secret", "ftp://very-secret", "https://very secret", "https://very-secret\n"]
+)
+def test_a_wrong_webhook_is_refused_without_showing_it(monkeypatch, url):
+    monkeypatch.setenv("LAKEHOUSE_WEBHOOK_URL", url)
+    with pytest.raises(UsageError, match="must be an http:// or https:// address") as refused:
+        settings.load()
+    assert "very" not in str(refused.value)

@@ -9,7 +9,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -47,8 +46,8 @@ def fill(home: Home) -> None:
     burst = [event(NOON - timedelta(minutes=n + 1), user_id=f"burst-{n}") for n in range(59)]
     publish(home, busy_days(6) + burst)
     write(home, SILVER_LEDGER, [entry(), entry("b.jsonl", batch=2, ingested_at=NOON + timedelta(hours=30))])
-    late = {"suite": "batch", "rule": "freshness", "severity": "batch", "threshold": 1.0, "blocking": False}
-    write(home, SILVER_QUALITY, [check(), check("user_id_present"), check(batch=2), check(batch=2, **late)])
+    late = check("freshness", batch=2, suite="batch", severity="batch", threshold=1.0, blocking=False)
+    write(home, SILVER_QUALITY, [check(), check("user_id_present"), check(batch=2), late])
     write(home, SILVER_QUARANTINE, [refused('{"user_id":"secret-user"', batch_id=2)])
     write(home, SILVER_DRIFT, [{"batch_id": 2, "source": "b.jsonl", "field": "referrer", "records": 7}])
     set_aside = {
@@ -82,29 +81,17 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-@pytest.fixture(scope="session")
-def served(full: Home) -> Iterator[str]:
-    """The address at which the site of `full` is served."""
-    with serving(full.reports) as address:
-        yield address
-
-
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
 
-class serving:
-    """Serves a folder on the loopback interface while it lasts."""
-
-    def __init__(self, folder: Path) -> None:
-        handler = functools.partial(_Quiet, directory=str(folder))
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-
-    def __enter__(self) -> str:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+@pytest.fixture(scope="session")
+def served(full: Home) -> Iterator[str]:
+    """The address at which the site of `full` is served, on the loopback interface."""
+    handler = functools.partial(_Quiet, directory=str(full.reports))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()

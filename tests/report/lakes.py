@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -115,9 +115,9 @@ def publish(home: Home, events: Rows) -> None:
         write(home, table, counted)
 
 
-def busy_days(days: int, last: date = NOON.date(), items: tuple[str, ...] = ("pl1", "pl2", "pl3")) -> Rows:
-    """Two views and a click an hour in each placement, over whole UTC days up to `last`, by three users in all."""
-    start = datetime.combine(last - timedelta(days=days - 1), datetime.min.time(), UTC)
+def busy_days(days: int, items: tuple[str, ...] = ("pl1", "pl2", "pl3")) -> Rows:
+    """Two views and a click an hour in each placement, by three users, over whole UTC days up to NOON's."""
+    start = NOON.replace(hour=0) - timedelta(days=days - 1)
     return [
         event(
             start + timedelta(hours=hour, minutes=10 * number),

@@ -67,7 +67,7 @@ OUT_OF = [
 ATTRIBUTES = [
     f'" onmouseover="{RUN}" x="',
     f"' onfocus='{RUN}' autofocus x='",
-    f'" style="background:url(http://evil.test/x)" x="',
+    '" style="background:url(http://evil.test/x)" x="',
     f"x onload={RUN}",
     f"`onerror={RUN}`",
 ]

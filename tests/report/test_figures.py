@@ -28,7 +28,7 @@ MIDNIGHT = datetime(2026, 3, 20, tzinfo=UTC)
 def hours(*counts: int, start: datetime = MIDNIGHT) -> pl.DataFrame:
     """One hour after another, all of it views."""
     at = [start + timedelta(hours=place) for place in range(len(counts))]
-    schema = {"hour": pl.Datetime("us", "UTC"), "views": pl.Int64, "clicks": pl.Int64}
+    schema = {"hour": pl.Datetime("us", "UTC"), "views": pl.Int64(), "clicks": pl.Int64()}
     return pl.DataFrame({"hour": at, "views": list(counts), "clicks": [0] * len(counts)}, schema=schema)
 
 
@@ -267,8 +267,8 @@ def test_lateness_is_what_duckdb_says(many):
     rows = (
         _with(late)
         .execute(
-            "SELECT count(*), quantile_disc(late, [0.5, 0.95, 0.99, 0.999]), avg((late > 3600)::INT), avg((late > 21600)::INT),"
-            " avg((late > 86400)::INT) FROM counted",
+            "SELECT count(*), quantile_disc(late, [0.5, 0.95, 0.99, 0.999]), avg((late > 3600)::INT),"
+            " avg((late > 21600)::INT), avg((late > 86400)::INT) FROM counted",
         )
         .fetchone()
     )

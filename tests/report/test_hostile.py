@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Dialog, Request
 
 from conf.home import Home
 from conf.tables import (
@@ -148,11 +149,20 @@ def test_data_is_one_json_value_in_a_call(built):
 def test_a_browser_shows_them_and_does_nothing_else(built, chromium):
     page = chromium.new_page()
     heard: list[str] = []
-    page.on("dialog", lambda dialog: (heard.append(f"dialog {dialog.message}"), dialog.dismiss()))
+
+    def dismissed(dialog: Dialog) -> None:
+        heard.append(f"dialog {dialog.message}")
+        dialog.dismiss()
+
+    def asked(request: Request) -> None:
+        if not _is_own(request.url, built):
+            heard.append(request.url)
+
+    page.on("dialog", dismissed)
     page.on("pageerror", lambda error: heard.append(f"error {error}"))
     page.on("console", lambda said: heard.append(f"console {said.text}"))
     page.on("popup", lambda popup: heard.append(f"popup {popup.url}"))
-    page.on("request", lambda asked: heard.append(asked.url) if not _is_own(asked.url, built) else None)
+    page.on("request", asked)
     for name in pages(built):
         page.goto((built.reports / name).as_uri())
     for subject in ("placement", "page"):
