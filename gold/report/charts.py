@@ -14,7 +14,7 @@ import vl_convert
 from markupsafe import Markup
 
 VEGA_LITE = "6.4"
-WIDE, MIDDLE, NARROW = 1040, 490, 310
+WIDE, MIDDLE, NARROW = 1040, 504, 310
 Spec = dict[str, Any]
 
 INK, MUTED, GRID, PAPER = "var(--ink)", "var(--muted)", "var(--line)", "var(--paper)"

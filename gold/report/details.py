@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import orjson
 import polars as pl
 
 from conf.tables import STATISTICS
-from gold.report import charts
+from gold.report import charts, words
 from gold.report.facts import Items
 from gold.report.listing import Column, listing
 
@@ -46,8 +47,8 @@ def address(subject: str, item: str) -> str:
     return f"{page(subject)}#{digest(item)}"
 
 
-def details(items: Items) -> dict[str, Any]:
-    """What the template of the placements' or pages' page shows."""
+def details(items: Items, whole: date | None) -> dict[str, Any]:
+    """What the template of the placements' or pages' page shows; `whole` is the last whole day."""
     columns = [
         Column("rank", "#", "count"),
         Column("id", items.subject.capitalize(), "id", link="href"),
@@ -66,6 +67,7 @@ def details(items: Items) -> dict[str, Any]:
     return {
         "subject": items.subject,
         "known": items.known,
+        "whole": words.day(whole),
         "items": listing(f"{items.subject}s", caption, columns, rows, empty="No events yet."),
         "specs": inline(
             {

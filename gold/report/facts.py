@@ -45,10 +45,14 @@ class Items:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the pages are made from, as the modules describe it. `last` is None before any event."""
+    """What the pages are made from, as the modules describe it; `whole` is the last whole day.
+
+    `last` and `whole` are None before any event.
+    """
 
     first: date
     last: date | None
+    whole: date | None
     taken_at: datetime | None
     hours: pl.DataFrame
     users: pl.DataFrame
@@ -71,7 +75,8 @@ def collect(lake: Lake) -> Facts:
     first = (last or date(2000, 1, 1)) - timedelta(days=DAYS - 1)
     start = datetime.combine(first, time(), UTC)
     hours = traffic.complete(summed(lake, PLACEMENT_HOURLY, ["hour"], COUNTED, since("hour", start)))
-    shown = traffic.last_whole_day(hours) or first
+    whole = traffic.last_whole_day(hours)
+    shown = whole or first
     items = [
         _items(lake, PLACEMENT_DAILY, PLACEMENT_HOURLY, first, shown),
         _items(lake, PAGE_DAILY, PAGE_HOURLY, first, shown),
@@ -85,6 +90,7 @@ def collect(lake: Lake) -> Facts:
     return Facts(
         first=first,
         last=last,
+        whole=whole,
         taken_at=taken_at,
         hours=hours,
         users=users,

@@ -38,31 +38,33 @@ def overview(facts: Facts) -> dict[str, Any]:
         "level": level,
         "headline": said,
         "is_empty": facts.last is None,
-        "measures": _measures(days, traffic.last_whole_day(facts.hours)) if facts.last else [],
+        "measures": _measures(days, facts.whole) if facts.whole else [],
         "days": _days(days) if facts.last else None,
         "hours_chart": _hours_chart(beside) if facts.last else "",
         "unusual": _unusual(beside, facts.last) if facts.last else None,
         "tops": [_top(items) for items in facts.items.values()] if facts.last else [],
-        "shown_day": words.day(traffic.last_whole_day(facts.hours)),
+        "shown_day": words.day(facts.whole),
         "restated": _restated(facts.restated),
         "biggest": _biggest(facts.restated),
         "users_days": facts.users.height,
     }
 
 
-def _measures(days: pl.DataFrame, whole: date | None) -> list[dict[str, Any]]:
+def _measures(days: pl.DataFrame, whole: date) -> list[dict[str, Any]]:
     """The four measures: the last whole day's value, beside the day before, and a chart."""
     found = []
+    # A day that is still filling would look like a fall.
+    drawn = days.filter(pl.col("day") <= whole)
     for name, title, colour, written in MEASURES:
         values = dict(days.select("day", name).rows())
-        value, before = values.get(whole), values.get(whole - timedelta(days=1) if whole else None)
+        value, before = values.get(whole), values.get(whole - timedelta(days=1))
         change = 100 * (value / before - 1) if value is not None and before else None
         found.append(
             {
                 "title": title,
                 "value": written(value),
                 "change": words.change(change) if change is not None else "",
-                "chart": _measure_chart(days, name, title, colour),
+                "chart": _measure_chart(drawn, name, title, colour),
             }
         )
     return found
@@ -147,10 +149,9 @@ def _biggest(changed: pl.DataFrame) -> Listing:
         Column("table_name", "Table"),
         Column("key", "Placement or page", "id"),
         Column("bucket", "Hour or day (UTC)", "moment"),
-        Column("old_views", "Views until then", "count"),
+        Column("old_views", "Views before", "count"),
         Column("new_views", "Views since", "count"),
         Column("views_change", "Change", "signed"),
-        Column("clicks_change", "Clicks' change", "signed"),
         Column("cause", "Cause"),
         Column("restated_at", "Restated at (UTC)", "moment"),
     ]

@@ -144,7 +144,7 @@ def _template(facts: Facts, lake: Lake, run: str | None) -> Callable[..., str]:
 def _write_pages(facts: Facts, site: Path, show: Callable[..., str]) -> None:
     pages = {INDEX: (INDEX, overview(facts)), QUALITY: (QUALITY, care(facts))}
     for subject, items in facts.items.items():
-        pages[details.page(subject)] = ("items.html", details.details(items))
+        pages[details.page(subject)] = ("items.html", details.details(items, facts.whole))
     for file, (template, shown) in pages.items():
         (site / file).write_text(show(template, here=file, **shown), "utf-8")
 

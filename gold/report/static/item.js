@@ -98,7 +98,8 @@ const show = async () => {
   view.querySelector("h2 bdi").textContent = held.id;
   view.hidden = false;
   fill(rows, unit);
-  await draw(rows, unit);
+  // A day that is still filling would look like a fall.
+  await draw(unit === "day" ? rows.filter((row) => iso(row.at).slice(0, 10) <= view.dataset.whole) : rows, unit);
   view.dataset.drawn = `${wanted}/${unit}/${period.value}`;
 };
 
