@@ -130,19 +130,28 @@ def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     return frame.with_columns(texts).to_dicts()
 
 
+FEW = 3
+"""So many values or fewer are drawn as bars: a line would say little, and of one value nothing."""
+
+
 def series(frame: pl.DataFrame, at: str, what: str, colour: str, width: int) -> Spec:
-    """One measure over time; a gap where it is not known."""
-    marks: Spec = {
-        "type": "area",
-        "line": {"color": colour, "strokeWidth": 1.8},
-        "color": colour,
-        "fillOpacity": 0.12,
-    }
-    encoding = {"x": _time(at, width, at), "y": _amount(what)}
-    if frame.height <= 3:
-        marks = {"type": "bar", "color": colour, "width": {"band": 0.5}, "size": 28}
+    """One measure over time, where it is known."""
     known = frame.select(at, what).filter(pl.col(what).is_not_null())
-    return _spec(rows(known), width, 150, mark=marks, encoding=encoding)
+    return _spec(rows(known), width, 150, **_measure(at, what, colour, width, few=known.height <= FEW))
+
+
+def _measure(at: str, what: str, colour: str, width: int | str, *, few: bool) -> Spec:
+    if few:
+        label = _LABELS[at].replace("datum.value", "toDate(datum.value)")
+        axis = {"title": None, "labelExpr": label, "labelAngle": 0}
+        x: Spec = {"field": at, "type": "ordinal", "axis": axis}
+        return {
+            "mark": {"type": "bar", "color": colour, "width": 36},
+            "encoding": {"x": x, "y": _amount(what)},
+        }
+    line = {"color": colour, "strokeWidth": 1.8}
+    mark = {"type": "area", "line": line, "color": colour, "fillOpacity": 0.12}
+    return {"mark": mark, "encoding": {"x": _time(at, width, at), "y": _amount(what)}}
 
 
 def beside_usual(frame: pl.DataFrame, width: int) -> Spec:
@@ -219,24 +228,13 @@ def shares(frame: pl.DataFrame, at: str, columns: Mapping[str, str], width: int)
     return _spec(rows(long), width, 180, mark=mark, encoding=encoding)
 
 
-def in_browser(at: str, what: str, colour: str, title: str) -> Spec:
+def in_browser(at: str, what: str, colour: str, title: str, *, few: bool) -> Spec:
     """One measure of one item over time, without data: the page puts that in; hovering tells the value."""
-    x = _time(at, "container", at)
+    moment = {"timeUnit": "utcyearmonthdatehours", "format": "%Y-%m-%d %H:%M", "title": "UTC"}
     shown = [
-        {
-            "field": at,
-            "type": "temporal",
-            "timeUnit": "utcyearmonthdatehours",
-            "format": "%Y-%m-%d %H:%M",
-            "title": "UTC",
-        },
+        {"field": at, "type": "temporal", **moment},
         {"field": what, "type": "quantitative", "format": ",", "title": title},
     ]
-    mark = {
-        "type": "area",
-        "line": {"color": colour, "strokeWidth": 1.6},
-        "color": colour,
-        "fillOpacity": 0.12,
-    }
-    encoding = {"x": x, "y": _amount(what), "tooltip": shown}
-    return _spec([], "container", 170, mark=mark, encoding=encoding)
+    spec = _spec([], "container", 170, **_measure(at, what, colour, "container", few=few))
+    spec["encoding"]["tooltip"] = shown
+    return spec

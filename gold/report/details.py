@@ -22,6 +22,7 @@ from gold.report.facts import Items
 from gold.report.listing import Column, listing
 
 DATA = "data"
+UNITS = ("day", "hour")
 _BREAKS_OUT = re.compile("[<>&\u2028\u2029]")
 
 IN_BROWSER = (
@@ -69,14 +70,14 @@ def details(items: Items, whole: date | None) -> dict[str, Any]:
         "known": items.known,
         "whole": words.day(whole),
         "items": listing(f"{items.subject}s", caption, columns, rows, empty="No events yet."),
-        "specs": inline(
-            {
-                at: {name: charts.in_browser(at, name, colour, title) for name, title, colour in IN_BROWSER}
-                for at in ("day", "hour")
-            }
-        ),
+        "specs": inline({at: {"line": _specs(at, few=False), "bars": _specs(at, few=True)} for at in UNITS}),
+        "few": charts.FEW,
         "titles": [(name, title) for name, title, _ in IN_BROWSER],
     }
+
+
+def _specs(at: str, *, few: bool) -> dict[str, charts.Spec]:
+    return {name: charts.in_browser(at, name, colour, title, few=few) for name, title, colour in IN_BROWSER}
 
 
 def inline(value: Any) -> str:

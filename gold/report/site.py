@@ -12,11 +12,12 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
+from deltalake.exceptions import DeltaError
 from filelock import FileLock
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from conf import claim, log, warehouse
-from conf.errors import UsageError
+from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.settings import Settings
 from conf.tables import TABLES
@@ -102,8 +103,21 @@ def _fingerprint() -> str:
     return hashlib.sha256(content + metadata.version("vl-convert-python").encode()).hexdigest()
 
 
+def _collected(lake: Lake, run: str | None) -> Facts:
+    """The facts; raises LakehouseError when the files of earlier versions are no longer there."""
+    try:
+        return collect(lake)
+    except (FileNotFoundError, DeltaError) as gone:
+        if run is None:
+            raise
+        raise LakehouseError(
+            f"The tables as run {run} left them can no longer be read: {gone}.\n"
+            "Files of earlier versions are kept for 30 days. The report that stands was not changed."
+        ) from None
+
+
 def _write(lake: Lake, site: Path, made_from: Mapping[str, Any], run: str | None) -> None:
-    facts = collect(lake)
+    facts = _collected(lake, run)
     (site / STATIC).mkdir(parents=True)
     for file in resources.files(PACKAGE).joinpath(STATIC).iterdir():
         (site / STATIC / file.name).write_text(file.read_text("utf-8"), "utf-8")

@@ -42,9 +42,10 @@ def chromium() -> Iterator[Browser]:
 
 
 def fill(home: Home) -> None:
-    """Something in every table the report reads, an hour with five times the usual among it."""
+    """Something in every table the report reads, an hour with many times the usual and a placement's first day among it."""
     burst = [event(NOON - timedelta(minutes=n + 1), user_id=f"burst-{n}") for n in range(59)]
-    publish(home, busy_days(6) + burst)
+    first_day = [event(placement_id="new", user_id=f"new-{kind}", event_type=kind) for kind in (0, 1)]
+    publish(home, busy_days(6) + burst + first_day)
     write(home, SILVER_LEDGER, [entry(), entry("b.jsonl", batch=2, ingested_at=NOON + timedelta(hours=30))])
     late = check("freshness", batch=2, suite="batch", severity="batch", threshold=1.0, blocking=False)
     write(home, SILVER_QUALITY, [check(), check("user_id_present"), check(batch=2), late])

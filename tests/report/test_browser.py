@@ -127,6 +127,18 @@ def test_an_item_has_its_series_by_day_and_hour(page, full, served, how):
     page.wait_for_function("document.getElementById('item').dataset.drawn.endsWith('/7')")
 
 
+@pytest.mark.parametrize(("item", "mark"), [("pl1", "area"), ("new", "rect")])
+def test_few_values_are_bars(page, full, item, mark):
+    """A line through one value would be nothing at all."""
+    open_item(page, (full.reports / "placements.html").as_uri(), item)
+    for measure in page.locator("#item .drawn").all():
+        drawn = measure.locator(f"g.mark-{mark}.role-mark path").first
+        box = drawn.bounding_box()
+        assert box
+        assert box["width"] > 20
+        assert box["height"] > 5
+
+
 def test_an_item_that_is_no_longer_there_is_said_to_be(chromium, full):
     page = chromium.new_page()
     page.goto((full.reports / "placements.html").as_uri() + "#" + "0" * 20)
@@ -174,7 +186,7 @@ def test_a_table_downloads_as_csv(page, full):
     assert waited.value.suggested_filename == "placements.csv"
     rows = list(csv.reader(io.StringIO(waited.value.path().read_text("utf-8-sig"))))
     assert rows[0][:3] == ["#", "Placement", "Views, 7 days"]
-    assert {row[1] for row in rows[1:]} == {"pl1", "pl2", "pl3"}
+    assert {row[1] for row in rows[1:]} == {"pl1", "pl2", "pl3", "new"}
 
 
 @pytest.mark.parametrize(

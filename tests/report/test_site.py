@@ -16,7 +16,7 @@ import pytest
 from deltalake import write_deltalake
 
 from conf import warehouse
-from conf.errors import UsageError
+from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.tables import PLACEMENT_DAILY, PLACEMENT_HOURLY, SILVER_EVENTS, SILVER_LEDGER, SILVER_QUALITY
 from gold.report import arrivals, details, docs, facts, reading, site
@@ -222,6 +222,19 @@ def test_as_of_an_earlier_run(home):
     assert Tables(again / "index.html").rows == first
     assert "as of run <bdi>the run before</bdi>" in (again / "index.html").read_text("utf-8")
     assert Tables(build(home) / "index.html").rows != first
+
+
+def test_as_of_a_run_whose_files_are_gone(home):
+    publish(home, busy_days(1))
+    before = reading.newest(home)
+    [file] = Path(home.table(PLACEMENT_DAILY)).glob("*.parquet")
+    write(home, PLACEMENT_DAILY, [], mode="overwrite")
+    file.unlink()
+    build(home)
+    text = (home.reports / "index.html").read_text("utf-8")
+    with pytest.raises(LakehouseError, match="as run old left them can no longer be read"):
+        build(home, versions=before, run="old")
+    assert (home.reports / "index.html").read_text("utf-8") == text
 
 
 def test_who_falls_out_of_the_top_has_no_page_any_more(home, monkeypatch):

@@ -42,8 +42,10 @@ const filled = (rows, step) => {
 const draw = async (rows, unit) => {
   for (const place of document.querySelectorAll(".drawn")) {
     const measure = place.dataset.measure;
-    const spec = structuredClone(specs[unit][measure]);
-    spec.data.values = rows.filter((row) => row[measure] !== null).map((row) => ({ [unit]: iso(row.at), [measure]: row[measure] }));
+    const known = rows.filter((row) => row[measure] !== null);
+    const drawn = known.length <= Number(view.dataset.few) ? "bars" : "line";
+    const spec = structuredClone(specs[unit][drawn][measure]);
+    spec.data.values = known.map((row) => ({ [unit]: iso(row.at), [measure]: row[measure] }));
     await vegaEmbed(place, spec, {
       actions: false,
       ast: true, // no code is made from text: the pages forbid it
