@@ -75,7 +75,7 @@ def collect(lake: Lake) -> Facts:
     first = (last or date(2000, 1, 1)) - timedelta(days=DAYS - 1)
     start = datetime.combine(first, time(), UTC)
     hours = traffic.complete(summed(lake, PLACEMENT_HOURLY, ["hour"], COUNTED, since("hour", start)))
-    whole = traffic.last_whole_day(hours)
+    whole = traffic.last_whole_day(hours) if last else None
     shown = whole or first
     items = [
         _items(lake, PLACEMENT_DAILY, PLACEMENT_HOURLY, first, shown),

@@ -42,7 +42,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def fill(home: Home) -> None:
-    """Something in every table the report reads, an hour with many times the usual and a placement's first day among it."""
+    """Something in every table the report reads; among it a burst of an hour, and a placement's first day."""
     burst = [event(NOON - timedelta(minutes=n + 1), user_id=f"burst-{n}") for n in range(59)]
     first_day = [event(placement_id="new", user_id=f"new-{kind}", event_type=kind) for kind in (0, 1)]
     publish(home, busy_days(6) + burst + first_day)

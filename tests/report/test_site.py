@@ -276,6 +276,14 @@ def test_a_lakehouse_before_its_first_event(home):
     assert "There are no events yet." in text
 
 
+@pytest.mark.parametrize("behind", [PLACEMENT_HOURLY, PLACEMENT_DAILY], ids=lambda table: table.name)
+def test_a_run_that_ended_between_two_tables_of_gold(home, behind):
+    """They are committed one after the other."""
+    publish(home, busy_days(1))
+    write(home, behind, [], mode="overwrite")
+    assert "<h1>" in (build(home) / "index.html").read_text("utf-8")
+
+
 def test_a_table_older_than_the_program_lacks_a_column(home):
     """Quality tables had no `reprocess` once: such a table reads as one without reprocesses."""
     publish(home, busy_days(1))
