@@ -30,7 +30,7 @@ def care(facts: Facts) -> dict[str, Any]:
         "rules_by_day": facts.checks["batch_id"].n_unique() > quality.RUNS_DRAWN,
         "rules": _rules(facts.checks),
         "refused_by_rule": _refused_by_rule(facts.checks),
-        "refused_by_source": _refused_by_source(facts.ledger),
+        "refused_by_source": _refused_by_source(facts.recent_ledger),
         "refused_by_both": _refused_by_both(facts.refused),
         "examples": _examples(facts.refused),
         "looked_at": facts.refused.looked_at,
@@ -46,9 +46,9 @@ def care(facts: Facts) -> dict[str, Any]:
         if facts.last
         else "",
         "fields": _fields(facts.fields),
-        "ledger_chart": _ledger_chart(facts.ledger),
-        "ledger_by_day": _ledger_by_day(facts.ledger),
-        "ledger": _ledger(facts.ledger),
+        "ledger_chart": _ledger_chart(facts.recent_ledger),
+        "ledger_by_day": _ledger_by_day(facts.recent_ledger),
+        "ledger": _ledger(facts.recent_ledger),
         "events": (facts.silver_events, facts.gold_events),
     }
 

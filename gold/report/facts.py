@@ -66,6 +66,11 @@ class Facts:
     silver_events: int
     gold_events: int
 
+    @property
+    def recent_ledger(self) -> pl.DataFrame:
+        """What was delivered in the time shown."""
+        return self.ledger.filter(pl.col("ingested_at").dt.date() >= self.first)
+
 
 def collect(lake: Lake) -> Facts:
     """Read what the site shows of the last 90 days; memory holds sums and the top, not the tables."""
@@ -95,7 +100,7 @@ def collect(lake: Lake) -> Facts:
         hours=hours,
         users=users,
         items={one.subject: one for one in items},
-        checks=quality.of_runs(frame(lake, SILVER_QUALITY, list(CHECK))),
+        checks=quality.of_runs(frame(lake, SILVER_QUALITY, list(CHECK), since("validated_at", start))),
         ledger=ledger,
         fields=quality.unknown_fields(
             frame(lake, SILVER_DRIFT, ["batch_id", "source", "field", "records"]), ledger

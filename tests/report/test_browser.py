@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -227,6 +228,21 @@ def test_it_is_readable_on_a_phone_and_in_the_dark(chromium, full, width, scheme
     shade = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (shade == "rgb(244, 246, 248)") == (scheme == "light")
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("days", "says"),
+    [
+        (0, ""),
+        (1, "This report was written 1 day ago: it says what was so then."),
+        (3, "This report was written 3 days ago: it says what was so then."),
+    ],
+)
+def test_an_old_report_says_so(page, full, days, says):
+    page.clock.set_fixed_time(datetime.now(UTC) + timedelta(days=days, hours=1))
+    page.goto((full.reports / "index.html").as_uri())
+    assert page.locator(".old:visible").all_inner_texts() == ([says] if says else [])
+    assert page.evaluate(CONTRAST) == []
 
 
 def test_it_is_dark_on_white_in_print(page, full):

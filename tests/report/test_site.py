@@ -270,6 +270,18 @@ def test_only_the_last_ninety_days_are_shown(home):
     assert [row[0] for row in days if row[1] != "0"] == ["2026-03-20", "2025-12-21"]
 
 
+def test_what_was_delivered_and_checked_long_ago_is_not_shown(home):
+    publish(home, busy_days(1))
+    old = NOON - timedelta(days=100)
+    write(home, SILVER_LEDGER, [entry("old.jsonl", ingested_at=old), entry("new.jsonl", batch=2)])
+    write(home, SILVER_QUALITY, [check("old_rule", validated_at=old), check("new_rule", batch=2)])
+    text = (build(home) / "quality.html").read_text("utf-8")
+    assert "new.jsonl" in text
+    assert "new_rule" in text
+    assert "old.jsonl" not in text
+    assert "old_rule" not in text
+
+
 def test_a_lakehouse_before_its_first_event(home):
     write(home, SILVER_LEDGER, [])
     text = (build(home) / "index.html").read_text("utf-8")

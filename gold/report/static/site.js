@@ -91,5 +91,12 @@ const ago = (moment) => {
   return hours < 48 ? `(${Math.floor(hours)} h ago)` : `(${Math.floor(hours / 24)} days ago)`;
 };
 
+// A page that was left open, or a report nobody renewed, must not look like news.
+for (const old of document.querySelectorAll("[data-built]")) {
+  const hours = (Date.now() - Date.parse(old.dataset.built)) / 3600000;
+  old.hidden = hours < 24;
+  const days = Math.floor(hours / 24);
+  old.textContent = `This report was written ${days} day${days === 1 ? "" : "s"} ago: it says what was so then.`;
+}
 for (const listing of document.querySelectorAll(".listing")) report.enhance(listing);
 for (const time of document.querySelectorAll("time[data-ago]")) time.textContent = ago(Date.parse(time.dateTime));
