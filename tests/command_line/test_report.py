@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from conf.tables import SILVER_LEDGER
+from gold.report import docs
 from tests.report.lakes import busy_days, entry, publish, write
 
 
@@ -14,7 +15,8 @@ def test_before_the_first_run(program, home):
     assert said.err == f"{home.warehouse} holds no tables yet. Run `lakehouse run` first.\n"
 
 
-def test_a_report_and_another_with_nothing_new(program, home):
+def test_a_report_and_another_with_nothing_new(program, home, monkeypatch):
+    monkeypatch.setattr(docs, "pages", lambda _: [])  # importing Great Expectations takes seconds
     publish(home, busy_days(2))
     write(home, SILVER_LEDGER, [entry()])
     index = home.reports / "index.html"
