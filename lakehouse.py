@@ -33,7 +33,8 @@ import silver.publish
 import silver.reprocess
 import silver.suites
 import silver.verify
-from bronze.ingest import Intake
+import silver.window
+from bronze.intake import Intake
 from conf import claim, console, failure, log, runs, shell, upkeep, warehouse
 from conf import findings as findings_
 from conf import settings as configuration
@@ -182,7 +183,7 @@ def _holding(verb: str, home: Path | None) -> Iterator[AtWork]:
     settings = configuration.load(home=home)
     place = settings.place
     claim.usable(place, settings.min_free_mib)
-    run = _run_id()
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     with claim.held(place, verb, run):
         log.open_file(place.logs / f"{run}.jsonl")
         shutil.rmtree(place.scratch, ignore_errors=True)
@@ -192,15 +193,10 @@ def _holding(verb: str, home: Path | None) -> Iterator[AtWork]:
             with console.progress(verb, spark.work):
                 yield AtWork(run, settings, spark)
         except KeyboardInterrupt:
-            raise StoppedError(
-                "Stopped. Nothing is lost: run again and it goes on from the last commit."
-            ) from None
+            told = "Stopped. Nothing is lost: run again and it goes on from the last commit."
+            raise StoppedError(told) from None
         finally:
             spark.stop()
-
-
-def _run_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 def _advance(
@@ -234,7 +230,7 @@ def _bronze(report: Report, place: Home, spark: Spark) -> None:
         return
     with _timed(report, "reading files"):
         judged = bronze.ingest.judge_all(place, arrived)
-    report.intake = bronze.ingest.Intake(unreadable=bronze.ingest.unreadable(judged))
+    report.intake = Intake(unreadable=bronze.ingest.unreadable(judged))
     if any(one.staged or one.problem for one in judged):
         _start(report, place, spark)
         with _timed(report, "bronze"):
@@ -261,29 +257,23 @@ def _timed(report: Report, step: str) -> Iterator[None]:
 
 
 def _show(report: Report, place: Home) -> None:
-    for source, path, reason in report.intake.set_aside if report.intake else []:
-        lies = "stays in landing" if path.is_relative_to(place.landing) else f"was set aside as {path}"
-        console.warn(
-            f"{source}: {reason}.\nThe file {lies}; the others went through.\n"
-            "Correct it, put it back under landing, and run `lakehouse run` again."
-        )
-    for source, reason in report.intake.unreadable if report.intake else []:
-        console.warn(
-            f"{source}: could not be read ({reason}). It stays in landing; the others went through.\n"
-            "Make it readable for this user, or take it away, and run `lakehouse run` again."
-        )
+    for warning in report.intake.warnings(place.landing) if report.intake else []:
+        console.warn(warning)
     for outcome in report.outcomes:
         for warning in [] if outcome.refusing else outcome.warnings:
             console.warn(f"batch {outcome.batch_id}, {warning}.")
     if report.is_empty:
         _show_nothing_new(place)
         return
-    _show_layers(report)
+    rows = [("bronze", *row) for row in (report.intake.rows() if report.intake else [])]
+    rows += [("silver", *row) for row in silver.window.rows(report.outcomes)]
+    rows += [("gold", *step.row) for step in report.published]
+    console.table(f"Run {report.run}", ("layer", "what", "count"), rows)
     for shown in gold.top.placements(place):
         console.table(*shown)
     console.table("Seconds", list(report.seconds), [list(report.seconds.values())])
     if report.refused:
-        _show_refusal(report.refused)
+        console.fail(report.refused.refusal())
     else:
         console.say('Next: lakehouse sql "SELECT * FROM gold.placement_daily ORDER BY views DESC LIMIT 10"')
 
@@ -296,39 +286,6 @@ def _show_nothing_new(place: Home) -> None:
         )
     else:
         console.say("Nothing new has arrived; every table stays as it is.")
-
-
-def _show_layers(report: Report) -> None:
-    rows: list[tuple[str, str, int]] = []
-    if report.intake and report.intake.batch_id:
-        rows.append(("bronze", f"records delivered (files: {report.intake.files:,})", report.intake.records))
-    published = [outcome for outcome in report.outcomes if not outcome.refusing]
-    if published:
-        rows += [
-            ("silver", what, sum(getattr(outcome, what) for outcome in published))
-            for what in ("accepted", "duplicate", "quarantined")
-        ]
-    broken: dict[str, int] = {}
-    for outcome in published:
-        for rule, count in outcome.broken.items():
-            broken[rule] = broken.get(rule, 0) + count
-    rows += [("silver", f"refused by {rule}", count) for rule, count in broken.items()]
-    rows += [("gold", *_buckets(step)) for step in report.published]
-    console.table(f"Run {report.run}", ("layer", "what", "count"), rows)
-
-
-def _buckets(step: Published) -> tuple[str, int]:
-    return f"buckets changed in {step.table}", step.buckets
-
-
-def _show_refusal(outcome: Outcome) -> None:
-    reasons = "\n".join(f"  {reason}" for reason in outcome.refusing)
-    console.fail(
-        f"Batch {outcome.batch_id} was not published: a quality gate refused it.\n{reasons}\n"
-        "silver and gold stay as they were; bronze keeps the records, and later deliveries wait with them.\n"
-        "Correct the source, or the suite conf/expectations/events.json, and run again; or accept it:\n"
-        f"lakehouse run --accept-batch {outcome.batch_id}"
-    )
 
 
 @app.command()
@@ -403,7 +360,7 @@ def _show_moved(
     console.table(
         "Would change" if dry_run else "Changed",
         ("what", "count"),
-        [*moved.rows(), *map(_buckets, published)],
+        [*moved.rows(), *[step.row for step in published]],
     )
     what = "Buckets that would change" if dry_run else "Published numbers restated"
     for shown in changes.tables(what, SHOWN):

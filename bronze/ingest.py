@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from bronze.intake import Intake
 from bronze.judge import Judged, judge
 from bronze.landing import Found, is_as_found, read_stamps, reason, stamp, survey, write_stamps
 from conf import log, warehouse
@@ -31,20 +32,6 @@ class Arrivals:
     found: list[Found]
     taken: dict[str, frozenset[str]]
     batch_id: int
-
-
-@dataclass(frozen=True)
-class Intake:
-    """What one bronze step did. `set_aside` holds (source, where it lies now, reason), `unreadable`
-    (source, reason).
-    """
-
-    batch_id: int | None = None
-    files: int = 0
-    records: int = 0
-    bytes: int = 0
-    set_aside: list[tuple[str, Path, str]] = field(default_factory=list)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
 
 
 def arrivals(home: Home) -> Arrivals:

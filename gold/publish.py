@@ -27,6 +27,11 @@ class Published:
     table: str
     buckets: int
 
+    @property
+    def row(self) -> tuple[str, int]:
+        """What a person is shown."""
+        return f"buckets changed in {self.table}", self.buckets
+
 
 @dataclass(frozen=True)
 class Scope:

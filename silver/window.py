@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,3 +68,24 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     validation_seconds: float = 0.0
+
+    def refusal(self) -> str:
+        """Why it was kept back, and what to do."""
+        reasons = "\n".join(f"  {reason}" for reason in self.refusing)
+        return (
+            f"Batch {self.batch_id} was not published: a quality gate refused it.\n{reasons}\n"
+            "silver and gold stay as they were; bronze keeps the records, and later deliveries wait with "
+            "them.\nCorrect the source, or the suite conf/expectations/events.json, and run again; or accept "
+            f"it:\nlakehouse run --accept-batch {self.batch_id}"
+        )
+
+
+def rows(outcomes: list[Outcome]) -> list[tuple[str, int]]:
+    """What a person is shown of the batches that were published: what became of the records, how many."""
+    published = [outcome for outcome in outcomes if not outcome.refusing]
+    names = ("accepted", "duplicate", "quarantined") if published else ()
+    told = [(name, sum(getattr(outcome, name) for outcome in published)) for name in names]
+    broken: Counter[str] = Counter()
+    for outcome in published:
+        broken.update(outcome.broken)
+    return told + [(f"refused by {rule}", count) for rule, count in broken.items()]

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import bronze.ingest
-from bronze.ingest import Intake, arrivals, ingest, judge_all
+from bronze.ingest import arrivals, ingest, judge_all
+from bronze.intake import Intake
 from conf import warehouse
 from conf.tables import BRONZE_DELIVERIES, BRONZE_EVENTS, TABLES
 

@@ -1,0 +1,40 @@
+"""What one bronze step took, and what it says of the files it could not take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What one bronze step did. `set_aside` holds (source, where it lies now, reason), `unreadable`
+    (source, reason).
+    """
+
+    batch_id: int | None = None
+    files: int = 0
+    records: int = 0
+    bytes: int = 0
+    set_aside: list[tuple[str, Path, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[str, int]]:
+        """What a person is shown: what came, how much."""
+        return [(f"records delivered (files: {self.files:,})", self.records)] if self.batch_id else []
+
+    def warnings(self, landing: Path) -> list[str]:
+        """What a person has to know of files that did not go through."""
+        said = []
+        for source, path, reason in self.set_aside:
+            lies = "stays in landing" if path.is_relative_to(landing) else f"was set aside as {path}"
+            said.append(
+                f"{source}: {reason}.\nThe file {lies}; the others went through.\n"
+                "Correct it, put it back under landing, and run `lakehouse run` again."
+            )
+        for source, reason in self.unreadable:
+            said.append(
+                f"{source}: could not be read ({reason}). It stays in landing; the others went through.\n"
+                "Make it readable for this user, or take it away, and run `lakehouse run` again."
+            )
+        return said
