@@ -29,7 +29,7 @@ def care(facts: Facts) -> dict[str, Any]:
         ],
         "rules_by_day": facts.checks["batch_id"].n_unique() > quality.RUNS_DRAWN,
         "rules": _rules(facts.checks),
-        "refused_by_rule": _refused_by_rule(facts.checks),
+        "refused_by_rule": _refused_by_rule(facts.refused_by_rule),
         "refused_by_source": _refused_by_source(facts.recent_ledger),
         "refused_by_both": _refused_by_both(facts.refused),
         "examples": _examples(facts.refused),
@@ -69,9 +69,8 @@ def _rules(checks: pl.DataFrame) -> Listing:
     return listing("rules", "Rules", columns, rows, empty="Nothing was checked yet.")
 
 
-def _refused_by_rule(checks: pl.DataFrame) -> Listing:
+def _refused_by_rule(rows: pl.DataFrame) -> Listing:
     columns = [Column("rule", "Rule"), Column("records", "Records", "count")]
-    rows = quality.refused_by_rule(checks)
     return listing(
         "refused-by-rule", "Refused records by rule", columns, rows, empty="No record was refused."
     )

@@ -13,7 +13,7 @@ from conf.tables import SILVER_QUARANTINE
 from gold.report.reading import Lake, batches
 
 MOST_RECORDS = 100_000
-"""Refused records looked at, the newest ones; by rule alone all are counted, in silver.quality."""
+"""Refused records looked at, the newest ones; by rule alone all are counted."""
 
 A_RULE = 3
 LONGEST = 300
@@ -82,6 +82,18 @@ def look(lake: Lake, ledger: pl.DataFrame) -> Refused:
         totals = pl.concat(counts).group_by("rule", "source").agg(pl.col("records").sum())
         seen.by_rule_and_source = totals.sort(["records", "rule", "source"], descending=[True, False, False])
     return seen
+
+
+def by_rule(lake: Lake, where: pc.Expression) -> pl.DataFrame:
+    """One row per rule that refused records break as quarantine stands: rule, records, most first."""
+    rule = pl.col("rules").alias("rule")
+    none = pl.DataFrame(schema={"rule": pl.String(), "records": pl.UInt32()})
+    counts = (
+        batch.explode("rules").group_by(rule).agg(pl.len().alias("records"))
+        for batch in batches(lake, SILVER_QUARANTINE, ["rules"], where)
+    )
+    totals = pl.concat([none, *counts]).group_by("rule").agg(pl.col("records").sum())
+    return totals.sort(["records", "rule"], descending=[True, False])
 
 
 def _keep(seen: Refused, rules: pl.DataFrame) -> None:

@@ -62,6 +62,7 @@ class Facts:
     fields: pl.DataFrame
     set_aside: pl.DataFrame
     refused: Refused
+    refused_by_rule: pl.DataFrame
     restated: pl.DataFrame
     silver_events: int
     gold_events: int
@@ -107,6 +108,7 @@ def collect(lake: Lake) -> Facts:
         ),
         set_aside=_set_aside(lake),
         refused=examples.look(lake, ledger),
+        refused_by_rule=examples.by_rule(lake, since("ingested_at", start)),
         restated=_restated(lake, taken_at),
         silver_events=sum(in_silver.values()),
         gold_events=int(days.select(pl.sum_horizontal(pl.col(COUNTED).sum())).item() or 0),

@@ -68,13 +68,6 @@ def drawn(checks: pl.DataFrame) -> pl.DataFrame:
     return rows.group_by("rule", at.alias("at"), maintain_order=True).agg(lowest).sort("rule", "at")
 
 
-def refused_by_rule(checks: pl.DataFrame) -> pl.DataFrame:
-    """One row per row rule that refused anything in published batches: rule, records, most first."""
-    rows = checks.filter((pl.col("severity") == "row") & pl.col("published") & (pl.col("unexpected") > 0))
-    totals = rows.group_by("rule").agg(pl.col("unexpected").sum().alias("records"))
-    return totals.sort(["records", "rule"], descending=[True, False])
-
-
 def refused_by_source(ledger: pl.DataFrame) -> pl.DataFrame:
     """One row per source that had records refused: source, quarantined, delivered, share; most first."""
     totals = ledger.group_by("source").agg(pl.col("quarantined", "delivered").sum())

@@ -18,7 +18,14 @@ from deltalake import write_deltalake
 from conf import warehouse
 from conf.errors import LakehouseError, UsageError
 from conf.home import Home
-from conf.tables import PLACEMENT_DAILY, PLACEMENT_HOURLY, SILVER_EVENTS, SILVER_LEDGER, SILVER_QUALITY
+from conf.tables import (
+    PLACEMENT_DAILY,
+    PLACEMENT_HOURLY,
+    SILVER_EVENTS,
+    SILVER_LEDGER,
+    SILVER_QUALITY,
+    SILVER_QUARANTINE,
+)
 from gold.report import arrivals, details, docs, facts, reading, site
 from tests.report.lakes import NOON, busy_days, check, entry, event, lake, publish, settings_of, write
 
@@ -70,7 +77,7 @@ def build(home: Home, **asked) -> Path:
 
 def queried(home: Home, query: str) -> list[tuple[Any, ...]]:
     with duckdb.connect() as other:
-        for table in (PLACEMENT_DAILY, SILVER_EVENTS, SILVER_LEDGER):
+        for table in (PLACEMENT_DAILY, SILVER_EVENTS, SILVER_LEDGER, SILVER_QUARANTINE):
             held = warehouse.state(home, table).to_pyarrow_table()
             other.execute(f"CREATE SCHEMA IF NOT EXISTS {table.layer}")
             other.register("held", held)
@@ -124,6 +131,16 @@ def test_what_was_refused_is_told_without_the_user(full):
     assert tables["Examples"][0][:3] == ["well_formed", '{"user_id":"•••"', "a.jsonl"]
     assert tables["Fields that are none of the six"][0][0] == "referrer"
     assert tables["Files set aside whole"][0][:2] == ["junk.csv", "no header"]
+
+
+def test_refused_by_rule_is_what_quarantine_holds(full):
+    """Whatever the checks said when the batches came: a reprocess may have taken records back."""
+    counted = queried(
+        full, "SELECT rule, count(*) FROM (SELECT unnest(rules) AS rule FROM silver.quarantine) GROUP BY 1"
+    )
+    shown = Tables(full.reports / "quality.html").rows["Refused records by rule"]
+    assert sorted((rule, int(records)) for rule, records in shown) == sorted(counted)
+    assert counted
 
 
 @pytest.mark.parametrize(
