@@ -35,5 +35,7 @@ def _post(url: str, text: str) -> str | None:
         return f"it answered {refused.code}"
     except Exception as failed:  # noqa: BLE001 - a message that fails never fails the run
         # The text of the exception may hold the address.
-        reason = getattr(failed, "reason", None)
-        return f"it could not be reached ({type(reason or failed).__name__})"
+        reason = getattr(failed, "reason", None) or failed
+        if isinstance(reason, TimeoutError):
+            return f"no answer within {TIMEOUT_S:.0f} s"
+        return f"it could not be reached ({type(reason).__name__})"
