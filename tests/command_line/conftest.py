@@ -6,7 +6,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 import lakehouse
-from conf import console, log
+from conf import console, log, warehouse
 from conf.home import Home
 
 PROGRAM = Path(sys.executable).with_name("lakehouse")
@@ -64,14 +64,14 @@ def _close_log() -> None:
 
 
 @pytest.fixture
-def shared_spark(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program uses the session of the tests, and leaves it running."""
+def shared_spark(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The program uses the session of the tests, notes its run in it, and leaves it running."""
 
     class Shared:
         session = spark
 
-        def __init__(self, *_: object) -> None:
-            pass
+        def __init__(self, _settings: object, _scratch: object, _log: object, note: str) -> None:
+            spark.conf.set(warehouse.NOTE, note)
 
         def begin(self) -> None:
             pass
@@ -83,6 +83,8 @@ def shared_spark(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
             return ""
 
     monkeypatch.setattr(lakehouse, "Spark", Shared)
+    yield
+    spark.conf.unset(warehouse.NOTE)
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ def test_a_run_and_another_with_nothing_new(process, home, deliver, no_java):
         "lakehouse.lock",
         "landing",
         "logs",
+        "metrics",
         "quarantine",
         "state",
         "warehouse",

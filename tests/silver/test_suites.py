@@ -20,11 +20,11 @@ def suite(*allowed_users: str) -> str:
     rules: list[tuple[str, str, str, dict[str, Any]]] = [
         (
             "timestamp_is_integer",
-            "expect_column_values_to_match_regex",
+            "match_regex",
             "timestamp",
             {"regex": "\\A[0-9]+\\z"},
         ),
-        ("user_is_known", "expect_column_values_to_be_in_set", "user_id", {"value_set": list(allowed_users)}),
+        ("user_is_known", "be_in_set", "user_id", {"value_set": list(allowed_users)}),
     ]
     return json.dumps(
         {
