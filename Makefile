@@ -13,7 +13,7 @@ STALE := stale
 endif
 
 # Most folders share their name with a target.
-.PHONY: help install pipeline report test sql lint lock clean stale
+.PHONY: help install pipeline report test sql verify reprocess maintain lint lock clean stale
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,10 +39,19 @@ report: install ## Write the pages on statistics and data quality
 	@$(BIN)/lakehouse report
 
 test: install ## Run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 sql: install ## Query the tables; with Q="SELECT …" one query, else a prompt
 	@$(BIN)/lakehouse sql $(if $(Q),"$$Q")
+
+verify: install ## Compute silver and gold again, and compare
+	@$(BIN)/lakehouse verify
+
+reprocess: install ## Rebuild event hours: FROM=2026-03-02T00:00 TO=2026-03-03T00:00
+	@$(BIN)/lakehouse reprocess $(if $(FROM),--from "$$FROM") $(if $(TO),--to "$$TO")
+
+maintain: install ## Put small files together, take away what no promise needs
+	@$(BIN)/lakehouse maintain
 
 lint: install ## Check style and types
 	@$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from pyspark.sql import SparkSession
 
 from conf import session, settings, warehouse
 from conf.home import Home
+
+# Spark takes a process whose main program has no file for its own documentation's tests, and ends it:
+# workers of pytest-xdist are such processes.
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__file__ = __file__
 
 for name in [name for name in os.environ if name.startswith("LAKEHOUSE_")]:
     del os.environ[name]
