@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -24,24 +24,9 @@ from conf.tables import (
     Table,
 )
 from gold import progress, publish
+from tests.gold.events import TEN, event
 
-TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
 LATE = TEN - timedelta(days=365)
-
-
-def event(user: str, moment: datetime = TEN, kind: int = 0, page: str = "g") -> dict[str, Any]:
-    return {
-        "event_time": moment,
-        "event_type": kind,
-        "banner_id": "b",
-        "placement_id": "p",
-        "page_id": page,
-        "user_id": user,
-        "event_date": moment.date(),
-        "source": "a",
-        "ingested_at": TEN,
-        "batch_id": 1,
-    }
 
 
 def add(spark, home: Home, *events: dict[str, Any]) -> None:

@@ -12,26 +12,11 @@ from conf import tables, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, PLACEMENT_DAILY, SILVER_EVENTS, Table
 from gold import preview, progress, publish, restatements, verify
+from tests.gold.events import TEN, event
 
-TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 NOTHING = (None, None, None)
-
-
-def event(user: str, moment: datetime = TEN, kind: int = 0, source: str = "a") -> dict[str, Any]:
-    return {
-        "event_time": moment,
-        "event_type": kind,
-        "banner_id": "b",
-        "placement_id": "p",
-        "page_id": "g",
-        "user_id": user,
-        "event_date": moment.date(),
-        "source": source,
-        "ingested_at": TEN,
-        "batch_id": 1,
-    }
 
 
 def add(spark, home: Home, *events: dict[str, Any], **note: Any) -> None:
