@@ -47,10 +47,23 @@ def exists(home: Home, table: Table) -> bool:
 
 
 def create_missing(spark: SparkSession, home: Home) -> None:
-    """Create every declared table that is not there yet; a second call changes nothing."""
+    """Create every declared table that is not there yet, and every column that a table made by an earlier
+    version lacks; a second call changes nothing.
+    """
     for table in TABLES:
         if not exists(home, table):
             _create(spark, home, table)
+        else:
+            _add_missing_columns(spark, home, table)
+
+
+def _add_missing_columns(spark: SparkSession, home: Home, table: Table) -> None:
+    # In a table's DDL each column stands on a line of its own.
+    declared = {line.split()[0]: line.strip().rstrip(",") for line in table.ddl.strip().splitlines()}
+    held = {field.name for field in state(home, table).schema().fields}
+    if lacking := [column for name, column in declared.items() if name not in held]:
+        path = home.table(table).replace("`", "``")
+        spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS ({', '.join(lacking)})")
 
 
 def _create(spark: SparkSession, home: Home, table: Table) -> None:

@@ -149,7 +149,7 @@ def _scope(spark: SparkSession, home: Home, decision: Decision) -> Scope:
     upto = decision.last_batch or 0
     window = Window(spark, home, warehouse.identity(home, BRONZE_EVENTS), 0, upto)
     window.describe(f"reading {len(decision.batches or [])} batches of bronze again")
-    before = [one for one in suites.read(home) if one.number < decision.number]
+    before = [one for one in suites.in_force(home) if one.number < decision.number]
     batches = decision.batches or []
     taken = deliveries.listed(window, batches)
     records = deliveries.read(window, taken, of=F.col("batch_id").isin(batches))

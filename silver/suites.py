@@ -86,6 +86,15 @@ def read(home: Home) -> list[Decision]:
     )
 
 
+def in_force(home: Home) -> list[Decision]:
+    """Every decision; for a silver made before decisions were kept, that today's suite judged all of it."""
+    if decided := read(home):
+        return decided
+    usual: dict[str, Any] = dict.fromkeys(column.name for column in fields(Decision))
+    usual |= {"number": 0, "kind": RUN, "first_batch": 1, "definition": rules.load("events").definition}
+    return [Decision(**usual)]
+
+
 def unfinished(home: Home) -> Decision | None:
     """The reprocess that was interrupted, if any."""
     return next((one for one in read(home) if one.finished_at is None), None)

@@ -33,7 +33,7 @@ def verify(spark: SparkSession, home: Home) -> list[Finding]:
         )
     window = Window(spark, home, warehouse.identity(home, BRONZE_EVENTS), 0, done)
     window.describe("computing silver again from bronze")
-    taken, decisions = deliveries.listed(window), suites.read(home)
+    taken, decisions = deliveries.listed(window), suites.in_force(home)
     judged = _judged(window, taken, decisions).persist(StorageLevel.MEMORY_AND_DISK)
     events = _events(judged, taken).persist(StorageLevel.MEMORY_AND_DISK)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from delta.tables import DeltaTable
 
 from conf import tables, warehouse
 from conf.home import Home
-from conf.tables import SILVER_DRIFT, SILVER_VOLUME, Table
+from conf.tables import SILVER_DRIFT, SILVER_QUARANTINE, SILVER_VOLUME, Table
 
 HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
 SOURCE = "bronze.events/one"
@@ -36,6 +37,24 @@ def drift(spark, home: Home) -> Home:
     """A lakehouse whose one table is silver.drift."""
     warehouse._create(spark, home, SILVER_DRIFT)
     return home
+
+
+def test_a_table_of_an_earlier_version_gains_the_columns_it_lacks(spark, lake):
+    """Made before refused records told their time."""
+    shutil.rmtree(lake.table(SILVER_QUARANTINE))
+    older = replace(SILVER_QUARANTINE, ddl="payload STRING, source STRING, rules ARRAY<STRING>")
+    warehouse._create(spark, lake, older)
+    warehouse.create_missing(spark, lake)
+    columns = {
+        field.name: str(field.type) for field in warehouse.state(lake, SILVER_QUARANTINE).schema().fields
+    }
+    assert sorted(columns) == sorted(
+        ["payload", "source", "ingested_at", "batch_id", "rules", "event_time", "valid_utf8"]
+    )
+    assert "timestamp" in columns["event_time"]
+    made = version(lake, SILVER_QUARANTINE)
+    warehouse.create_missing(spark, lake)
+    assert version(lake, SILVER_QUARANTINE) == made
 
 
 def test_every_table_is_made_as_declared(lake):

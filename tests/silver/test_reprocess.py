@@ -304,6 +304,12 @@ def test_verify_finds(spark, usual, copy_of, damage, found):
     assert [(one.table, one.found) for one in verify.verify(spark, home)] == found
 
 
+def test_a_silver_older_than_decisions_was_judged_by_the_usual_suite(spark, usual, copy_of):
+    home = copy_of(usual)
+    delta(spark, home, tables.SILVER_SUITES).delete()
+    assert verify.verify(spark, home) == []
+
+
 def test_verify_finds_a_changed_ledger(spark, usual, copy_of):
     home = copy_of(usual)
     delta(spark, home, tables.SILVER_LEDGER).update("source = 'a.jsonl'", {"duplicate": "duplicate + 1"})
