@@ -24,6 +24,11 @@ def first_delivery(delivered: DataFrame) -> DataFrame:
     return delivered.groupBy(*EVENT_IDENTITY).agg(F.min("delivery").alias("delivery"))
 
 
+def distinct(valid: DataFrame, deliveries: DataFrame) -> DataFrame:
+    """One row per distinct event among valid records, with silver.events' columns."""
+    return events(valid).transform(first_delivery).transform(accepted, deliveries)
+
+
 def unseen(distinct: DataFrame, known: DataFrame) -> DataFrame:
     """The events that `known` does not hold yet; all six fields count."""
     return distinct.join(known.select(*EVENT_IDENTITY), on=list(EVENT_IDENTITY), how="left_anti")

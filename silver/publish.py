@@ -80,6 +80,12 @@ def begun_batch(home: Home) -> int:
     return warehouse.marker(home, SILVER_EVENTS, warehouse.identity(home, BRONZE_EVENTS))
 
 
+def is_half_way(home: Home) -> bool:
+    """Whether a run ended within a batch or a reprocess, so that silver's tables do not agree yet."""
+    done, _ = waiting(home)
+    return begun_batch(home) > done or suites.unfinished(home) is not None
+
+
 def _windows(spark: SparkSession, home: Home, done: int, latest: int, accept: int | None) -> list[Window]:
     """What is begun is finished first; a batch accepted by name ends its window, so none hides behind it."""
     source = warehouse.identity(home, BRONZE_EVENTS)
@@ -122,9 +128,7 @@ def _take(window: Window, *, by_name: bool) -> Outcome:
 
 def _judged(window: Window, taken: Deliveries, suite: rules.Suite) -> DataFrame:
     judged = deliveries.read(window, taken).transform(rules.judged, suite.row_rules)
-    # Only a refused record's payload is needed again; the others would fill memory for nothing.
-    refused_payload = F.when(F.col("refused"), F.col("payload"))
-    return judged.withColumn("payload", refused_payload).drop("ingested_at", "batch_id")
+    return judged.transform(quarantine.payloads).drop("ingested_at", "batch_id")
 
 
 def _validated(
@@ -143,8 +147,7 @@ def _validated(
 def _write_events(window: Window, judged: DataFrame, numbered: DataFrame, counted: Counted) -> None:
     if counted.quarantined or window.marker(SILVER_QUARANTINE) > window.after:
         window.describe(f"writing {counted.quarantined:,} refused records to quarantine")
-        refused = judged.where("refused").join(F.broadcast(numbered), on="delivery", how="inner")
-        window.replace(refused.transform(quarantine.refused), SILVER_QUARANTINE)
+        window.replace(quarantine.of_deliveries(judged, numbered), SILVER_QUARANTINE)
     if counted.delivered > counted.quarantined:
         valid_records = counted.delivered - counted.quarantined
         window.describe(f"removing duplicates among {valid_records:,} records, writing events")

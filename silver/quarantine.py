@@ -22,6 +22,21 @@ def refused(records: DataFrame) -> DataFrame:
     )
 
 
+def of_deliveries(judged: DataFrame, deliveries: DataFrame) -> DataFrame:
+    """The refused records of `judged`, with silver.quarantine's columns; `deliveries` says source,
+    ingested_at and batch_id of each.
+    """
+    records = judged.where("refused").drop("ingested_at", "batch_id")
+    return records.join(F.broadcast(deliveries), on="delivery", how="inner").transform(refused)
+
+
+def payloads(judged: DataFrame) -> DataFrame:
+    """The same records, the payload kept of refused ones alone: nobody needs the others again, and they
+    would fill memory.
+    """
+    return judged.withColumn("payload", F.when(F.col("refused"), F.col("payload")))
+
+
 def event_time() -> Column:
     """When a record says it happened; null when that is no integer or beyond any calendar."""
     seconds = F.col("timestamp_seconds")

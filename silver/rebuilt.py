@@ -12,7 +12,7 @@ from conf.tables import SILVER_EVENTS, SILVER_LEDGER, SILVER_QUARANTINE, SILVER_
 from silver import differences, ledger, suites
 from silver.accounts import Counted, ledger_rows
 from silver.deliveries import Deliveries
-from silver.quarantine import refused
+from silver.quarantine import of_deliveries, refused
 from silver.reading import readings
 from silver.suites import HOURS, Decision
 from silver.window import Window
@@ -63,10 +63,10 @@ def _merge_ledger(window: Window, changed: list[dict[str, Any]]) -> None:
         warehouse.merge(window.spark, window.home, SILVER_LEDGER, rows, upto)
 
 
-def quarantine(window: Window, decision: Decision, fresh: DataFrame, taken: Deliveries) -> None:
+def quarantine(window: Window, decision: Decision, judged: DataFrame, taken: Deliveries) -> None:
     """Make silver.quarantine what the decision makes of it, in one commit; none when that is what it is.
 
-    `fresh` are the records of the deliveries `taken` that are refused now.
+    `judged` are the records of the deliveries `taken`, as they are judged now.
     """
     live = window.read(SILVER_QUARANTINE)
     columns = live.columns
@@ -74,10 +74,7 @@ def quarantine(window: Window, decision: Decision, fresh: DataFrame, taken: Deli
     rejudged = live.drop("event_time").transform(readings).transform(suites.follow, decision)
     stays = rejudged.where("refused").transform(refused)
     if decision.kind == HOURS:
-        named = fresh.drop("ingested_at", "batch_id").join(
-            F.broadcast(taken.numbered), on="delivery", how="inner"
-        )
-        within = named.transform(refused).where(decision.holds(F.col("event_time")))
+        within = of_deliveries(judged, taken.numbered).where(decision.holds(F.col("event_time")))
         beyond = ~decision.holds(F.col("event_time")) | (F.col("batch_id") > window.upto)
         stays = stays.where(beyond).unionByName(within)
     stays = stays.select(*columns).localCheckpoint()

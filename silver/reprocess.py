@@ -22,7 +22,18 @@ from conf.tables import (
     SILVER_EVENTS,
     SILVER_QUALITY,
 )
-from silver import accounts, deduplication, deliveries, differences, gate, lost, publish, rebuilt, suites
+from silver import (
+    accounts,
+    deduplication,
+    deliveries,
+    differences,
+    gate,
+    lost,
+    publish,
+    quarantine,
+    rebuilt,
+    suites,
+)
 from silver.deliveries import Deliveries
 from silver.quarantine import event_time
 from silver.suites import HOURS, LEFT_OUT, QUARANTINE, Decision
@@ -97,7 +108,7 @@ def preview(spark: SparkSession, home: Home, decision: Decision) -> tuple[Moved,
 
     Raises LakehouseError while a batch or another reprocess is half way through silver.
     """
-    if suites.unfinished(home) or publish.begun_batch(home) > publish.waiting(home)[0]:
+    if publish.is_half_way(home):
         raise LakehouseError(
             f"{home.root}: a run ended half way through silver, so there is nothing firm to compare with.\n"
             "Nothing was changed. Run `lakehouse run`, which finishes it, then ask again."
@@ -137,7 +148,7 @@ def follow(spark: SparkSession, home: Home, decision: Decision, *, accept: bool 
             scope.window.describe("balancing the ledger")
             rebuilt.accounts(scope.window, scope.taken, accounts.count(scope.judged, decision.suite))
             scope.window.describe("comparing quarantine")
-            rebuilt.quarantine(scope.window, decision, scope.judged.where("refused"), scope.taken)
+            rebuilt.quarantine(scope.window, decision, scope.judged, scope.taken)
             _write_quality(scope.window, checked, decision.number)
         suites.finish(spark, home, decision)
     finally:
@@ -155,7 +166,7 @@ def _scope(spark: SparkSession, home: Home, decision: Decision) -> Scope:
     records = deliveries.read(window, taken, of=F.col("batch_id").isin(batches))
     judged = records.transform(suites.judged, before)
     judged = judged.withColumn("rules_before", F.col("rules")).transform(suites.follow, decision)
-    judged = judged.withColumn("payload", F.when(F.col("refused"), F.col("payload")))
+    judged = judged.transform(quarantine.payloads)
     return Scope(window, decision, taken, judged.persist(StorageLevel.MEMORY_AND_DISK))
 
 
@@ -192,16 +203,11 @@ def _events(scope: Scope) -> DataFrame:
         first, end = decision.hours
         days = [F.lit(first.date()), F.lit((end - timedelta(microseconds=1)).date())]
         live = live.where(F.col("event_date").between(*days))
-        fresh = _distinct(valid.where(decision.holds(event_time())), scope.taken)
+        fresh = deduplication.distinct(valid.where(decision.holds(event_time())), scope.taken.numbered)
         return differences.events(fresh, live.where(decision.holds(F.col("event_time"))))
-    fresh = _distinct(valid.where(F.size("rules_before") > 0), scope.taken)
+    fresh = deduplication.distinct(valid.where(F.size("rules_before") > 0), scope.taken.numbered)
     days_held = fresh.select("event_date").distinct()
     return differences.earlier(fresh, live.join(F.broadcast(days_held), on="event_date", how="left_semi"))
-
-
-def _distinct(valid: DataFrame, taken: Deliveries) -> DataFrame:
-    distinct = deduplication.events(valid).transform(deduplication.first_delivery)
-    return distinct.transform(deduplication.accepted, taken.numbered)
 
 
 def _count_events(moved: Moved, changed: DataFrame) -> None:

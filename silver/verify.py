@@ -26,7 +26,7 @@ def verify(spark: SparkSession, home: Home) -> list[Finding]:
     Raises LakehouseError while a batch or a reprocess is half way through silver.
     """
     done, _ = publish.waiting(home)
-    if publish.begun_batch(home) > done or suites.unfinished(home):
+    if publish.is_half_way(home):
         raise LakehouseError(
             f"{home.root}: a run ended half way through silver, so its tables do not agree yet.\n"
             "Nothing was compared. Run `lakehouse run`, which finishes it, then verify again."
@@ -34,8 +34,10 @@ def verify(spark: SparkSession, home: Home) -> list[Finding]:
     window = Window(spark, home, warehouse.identity(home, BRONZE_EVENTS), 0, done)
     window.describe("computing silver again from bronze")
     taken, decisions = deliveries.listed(window), suites.in_force(home)
-    judged = _judged(window, taken, decisions).persist(StorageLevel.MEMORY_AND_DISK)
-    events = _events(judged, taken).persist(StorageLevel.MEMORY_AND_DISK)
+    judged = deliveries.read(window, taken).transform(suites.judged, decisions)
+    judged = judged.transform(quarantine.payloads).persist(StorageLevel.MEMORY_AND_DISK)
+    events = deduplication.distinct(judged.where("NOT refused"), taken.numbered)
+    events = events.persist(StorageLevel.MEMORY_AND_DISK)
     try:
         names = {rule.name: None for one in decisions for rule in one.suite.row_rules}
         counted = accounts.count_rules(judged, list(names))
@@ -50,16 +52,6 @@ def verify(spark: SparkSession, home: Home) -> list[Finding]:
         judged.unpersist()
 
 
-def _judged(window: Window, taken: Deliveries, decisions: list[suites.Decision]) -> DataFrame:
-    judged = deliveries.read(window, taken).transform(suites.judged, decisions)
-    return judged.withColumn("payload", F.when(F.col("refused"), F.col("payload")))
-
-
-def _events(judged: DataFrame, taken: Deliveries) -> DataFrame:
-    valid = deduplication.events(judged.where("NOT refused"))
-    return valid.transform(deduplication.first_delivery).transform(deduplication.accepted, taken.numbered)
-
-
 def _events_differ(window: Window, events: DataFrame) -> list[Finding]:
     gone, unknown = F.col(warehouse.GONE), F.col("unknown")
     differing = differences.events(events, window.read(SILVER_EVENTS).where(window.holds))
@@ -72,10 +64,8 @@ def _events_differ(window: Window, events: DataFrame) -> list[Finding]:
 
 
 def _quarantine_differs(window: Window, judged: DataFrame, taken: Deliveries) -> list[Finding]:
-    refused = judged.where("refused").drop("ingested_at", "batch_id")
-    named = refused.join(F.broadcast(taken.numbered), on="delivery", how="inner")
     live = window.read(SILVER_QUARANTINE).where(window.holds)
-    differing = differences.quarantine(named.transform(quarantine.refused), live)
+    differing = differences.quarantine(quarantine.of_deliveries(judged, taken.numbered), live)
     by_source = differing.groupBy("batch_id", "source").agg(
         F.sum(F.greatest("more", F.lit(0))).alias("missing"),
         F.sum(F.greatest(-F.col("more"), F.lit(0))).alias("unexpected"),
