@@ -26,6 +26,7 @@ STARTING = (
     b"WARNING: Using incubator modules",
     b"Setting default log level",
     b"To adjust logging",
+    b"NOTE: Picked up JDK_JAVA_OPTIONS",
 )
 
 

@@ -23,6 +23,10 @@ for name in [name for name in os.environ if name.startswith("LAKEHOUSE_")]:
     del os.environ[name]
 
 
+# Half of what a short-lived JVM computes goes into optimizing code that then runs a few times. Without that
+# compiler the JVM keeps room for less code than Spark brings, and dies of it.
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
+
 # On frames of a few rows each job costs more than its work: adaptive execution alone doubles their
 # number. The command-line tests run with the product's own settings.
 FEW_JOBS = {
