@@ -25,13 +25,13 @@ install: .venv/installed ## Install everything into .venv, Java and JARs include
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$("$(PYTHON)" -V 2>&1): 3.11 or newer is needed. Nothing was installed. Name yours: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 2; }
 	@"$(PYTHON)" -m conf.install
 
-# No sample goes where data ever was, though its deliveries may have been cleared away since.
+# No sample goes where data ever was, though its deliveries may have been cleared away since, nor into a bucket.
 # The settings say where that is; should they be wrong, `run` tells it well. A batch that a gate refused (3)
 # is what a report is for.
 pipeline: install ## Generate a sample when nothing was delivered yet, and run through to gold and the report
 	@place="$$($(BIN)/python -c 'from conf import settings; print(settings.load().place.root)' 2>/dev/null)" || \
-	exec $(BIN)/lakehouse run; test -n "$$(find "$$place/landing/" "$$place/warehouse/" ! -type d ! -name '.*' \
-	2>/dev/null | head -1)" || $(BIN)/lakehouse generate --events 200000 --hours 48 --seed 1 --start "$$($(BIN)/python \
+	exec $(BIN)/lakehouse run; case "$$place" in *://*) ;; *) test -n "$$(find "$$place/landing/" \
+	"$$place/warehouse/" ! -type d ! -name '.*' 2>/dev/null | head -1)" ;; esac || $(BIN)/lakehouse generate --events 200000 --hours 48 --seed 1 --start "$$($(BIN)/python \
 	-c 'from datetime import *; print((datetime.now(timezone.utc) - timedelta(days=2)).date())')"
 	@$(BIN)/lakehouse run; ended=$$?; case $$ended in 0|3) $(BIN)/lakehouse report || exit;; esac; exit $$ended
 

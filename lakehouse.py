@@ -35,11 +35,12 @@ import silver.suites
 import silver.verify
 import silver.window
 from bronze.intake import Intake
-from conf import claim, console, failure, log, runs, shell, upkeep, warehouse
+from conf import claim, console, failure, log, objects, runs, shell, upkeep, warehouse
 from conf import findings as findings_
 from conf import settings as configuration
 from conf.errors import DIFFERENCE_FOUND, GATE_REFUSED, UNEXPECTED, LakehouseError, StoppedError, UsageError
 from conf.home import Home
+from conf.objects import address
 from conf.session import Spark
 from conf.settings import Settings
 from conf.shown import Shown
@@ -60,8 +61,8 @@ app = typer.Typer(
 )
 
 HomeOption = Annotated[
-    Path | None,
-    typer.Option("--home", help="The lakehouse's folder [default: $LAKEHOUSE_HOME, else ./data]."),
+    str | None,
+    typer.Option("--home", help="A folder, or s3a://bucket/prefix [default: $LAKEHOUSE_HOME, else ./data]."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Share = Annotated[float, typer.Option(help="As a share of the events.")]
@@ -126,15 +127,18 @@ def generate(
     place = settings.place
     claim.usable(place, settings.min_free_mib)
     order = generator.Order(events, hours, start, seed, format_, gzip, duplicates, late, malformed)
-    with console.progress("generate"):
-        made = generator.generate(order, place, _progress)
+    kept = [(place.shared(here), here) for here in (place.answers, place.world)]
+    with console.progress("generate"), objects.at_hand(kept):
+        made = generator.generate(order, Home(place.here), _progress)
+        objects.send(place.outgoing, place.landing)
     if as_json:
         print(json.dumps(dataclasses.asdict(made)))
         return
     console.say(
-        f"{made.records:,} records (files: {made.files:,}, {made.bytes / 1e6:,.1f} MB) in {place.landing}:\n"
+        f"{made.records:,} records (files: {made.files:,}, {made.bytes / 1e6:,.1f} MB) "
+        f"in {address(place.landing)}:\n"
         f"{made.events:,} events ({made.late:,} of them late), {made.duplicates:,} duplicates, "
-        f"{made.malformed:,} malformed. The gold they must give is in {place.answers}."
+        f"{made.malformed:,} malformed. The gold they must give is in {address(place.shared(place.answers))}."
     )
 
 
@@ -178,7 +182,7 @@ class AtWork:
 
 
 @contextmanager
-def _holding(verb: str, home: Path | None) -> Iterator[AtWork]:
+def _holding(verb: str, home: str | None) -> Iterator[AtWork]:
     """Hold the lakehouse for one verb: the lock, its log, its Spark, and what a person sees of it."""
     settings = configuration.load(home=home)
     place = settings.place
@@ -281,8 +285,8 @@ def _show(report: Report, place: Home) -> None:
 def _show_nothing_new(place: Home) -> None:
     if not any(place.landing.rglob("*")):
         console.say(
-            f"{place.landing} holds no deliveries. Put files there (*.jsonl, *.json, *.csv, *.parquet),\n"
-            "or make some: lakehouse generate"
+            f"{address(place.landing)} holds no deliveries. Put files there "
+            "(*.jsonl, *.json, *.csv, *.parquet),\nor make some: lakehouse generate"
         )
     else:
         console.say("Nothing new has arrived; every table stays as it is.")

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from bronze.intake import Intake
 from bronze.judge import Judged, judge
 from bronze.landing import Found, is_as_found, read_stamps, reason, stamp, survey, write_stamps
-from conf import log, warehouse
+from conf import log, objects, warehouse
 from conf.home import Home
 from conf.tables import BRONZE_DELIVERIES, BRONZE_EVENTS, SET_ASIDE, TAKEN
 
@@ -93,7 +93,8 @@ def ingest(spark: SparkSession, home: Home, batch_id: int, judged: list[Judged])
     _write_plan(spark, home, batch_id, ingested_at, new, refused)
     _write_records(spark, home, batch_id, ingested_at, new)
     set_aside = [(one.found.source, *_set_aside(home, one)) for one in refused]
-    shutil.rmtree(home.staging, ignore_errors=True)
+    for staging in {home.staging, home.shared(home.staging)}:
+        objects.remove(staging)
     # A refused file that could not be moved is told of once, not in each run.
     left = [one for one, (_, place, _) in zip(refused, set_aside, strict=True) if place == one.found.path]
     remember(home, [*new, *left])
@@ -164,7 +165,7 @@ def _write_records(
     text = pa.string()
     names = {"staged": [_staged_name(one) for one in new], "source": [one.found.source for one in new]}
     sources = spark.createDataFrame(pa.table(names, pa.schema([("staged", text), ("source", text)])))
-    delivered = records(_staged_lines(spark, new), sources, batch_id, ingested_at)
+    delivered = records(_staged_lines(spark, home, new), sources, batch_id, ingested_at)
     warehouse.append(delivered, home, BRONZE_EVENTS, warehouse.LANDING, batch_id)
 
 
@@ -172,14 +173,24 @@ def _staged_name(one: Judged) -> str:
     return one.staged.name if one.staged else ""
 
 
-def _staged_lines(spark: SparkSession, new: list[Judged]) -> DataFrame:
+def _staged_lines(spark: SparkSession, home: Home, new: list[Judged]) -> DataFrame:
     """Columns value string (bytes as they are) and staged string (file name)."""
     if not new:
         return spark.createDataFrame([], "value string, staged string")
     # Spark would take [, * and their like in the home's own path for a pattern.
-    paths = [re.sub(r"([][{}*?\\])", r"\\\1", str(one.staged)) for one in new]
+    shared = _shared(home)
+    paths = [re.sub(r"([][{}*?\\])", r"\\\1", f"{shared}/{_staged_name(one)}") for one in new]
     lines = spark.read.option("lineSep", "\n").text(paths)
     return lines.select("value", F.col("_metadata.file_name").alias("staged"))
+
+
+def _shared(home: Home) -> str:
+    """The folder of staged lines where every executor reads it."""
+    there = home.shared(home.staging)
+    if there != home.staging:
+        objects.remove(there)
+        objects.send(home.staging, there)
+    return objects.address(there)
 
 
 def records(lines: DataFrame, sources: DataFrame, batch_id: int, ingested_at: datetime) -> DataFrame:
@@ -217,8 +228,7 @@ def _set_aside(home: Home, one: Judged) -> tuple[Path, str]:
     if place.exists():
         place = place.with_name(f"{one.fingerprint[:8]}-{place.name}")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(lies, place)
+        objects.move(lies, place)
     except OSError as failed:
         return lies, f"{one.problem}; it could not be moved out of landing ({reason(failed)})"
     return place, one.problem or ""

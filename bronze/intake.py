@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conf import objects
+
 
 @dataclass(frozen=True)
 class Intake:
@@ -27,7 +29,11 @@ class Intake:
         """What a person has to know of files that did not go through."""
         said = []
         for source, path, reason in self.set_aside:
-            lies = "stays in landing" if path.is_relative_to(landing) else f"was set aside as {path}"
+            lies = (
+                "stays in landing"
+                if objects.address(path).startswith(objects.address(landing))
+                else f"was set aside as {objects.address(path)}"
+            )
             said.append(
                 f"{source}: {reason}.\nThe file {lies}; the others went through.\n"
                 "Correct it, put it back under landing, and run `lakehouse run` again."

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bronze import rows
-from bronze.landing import JSONL, PARQUET, Found, reason
+from bronze.landing import JSONL, PARQUET, Found, brought, reason
 
 CHUNK = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
@@ -57,26 +57,27 @@ def judge(found: Found, fingerprints: frozenset[str], staging: Path, number: int
     if found.unreadable:
         return Judged(found, unreadable=found.unreadable)
     try:
-        stream = found.path.open("rb")
+        path = brought(found, staging / f"{number:08d}.delivered")
+        stream = path.open("rb")
     except FileNotFoundError:
         return Judged(found)
     except OSError as failed:
         return Judged(found, unreadable=reason(failed))
     with stream:
         try:
-            return _judge(found, stream, fingerprints, staging / f"{number:08d}.jsonl")
+            return _judge(found, path, stream, fingerprints, staging / f"{number:08d}.jsonl")
         except _UnreadableError as failed:
             return Judged(found, unreadable=str(failed))
 
 
-def _judge(found: Found, stream: BinaryIO, fingerprints: frozenset[str], staged: Path) -> Judged:
+def _judge(found: Found, path: Path, stream: BinaryIO, fingerprints: frozenset[str], staged: Path) -> Judged:
     """Everything is read through one open file, so a delivery replaced meanwhile is never mixed of two."""
     fingerprint = _fingerprint(stream)
     if fingerprint in fingerprints:
         return Judged(found, fingerprint)
     try:
         _check_content(found, stream)
-        return Judged(found, fingerprint, staged=_stage(found, stream, staged))
+        return Judged(found, fingerprint, staged=_stage(found, path, stream, staged))
     except rows.NotWhatItSaysError as wrong:
         return Judged(found, fingerprint, problem=str(wrong))
 
@@ -106,7 +107,7 @@ def _check_content(found: Found, stream: BinaryIO) -> None:
             raise rows.NotWhatItSaysError(f"{named}, its content is {content}")
 
 
-def _stage(found: Found, stream: BinaryIO, staged: Path) -> Path:
+def _stage(found: Found, path: Path, stream: BinaryIO, staged: Path) -> Path:
     if found.format == "csv":
         _write(rows.from_csv(_plain(found, stream)), staged)
     elif found.format == PARQUET:
@@ -117,7 +118,7 @@ def _stage(found: Found, stream: BinaryIO, staged: Path) -> Path:
             for _ in _plain(found, stream):
                 pass
             staged = staged.with_suffix(".jsonl.gz")
-        _link(found.path, stream, staged)
+        _link(path, stream, staged)
     return staged
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from conf import objects
 from conf.errors import UsageError
 from conf.home import Home
 
@@ -41,17 +42,36 @@ def survey(home: Home) -> list[Found]:
     deliveries. A folder or file that cannot be looked at is found unreadable and hides no other.
     Raises UsageError when landing itself cannot be listed.
     """
-    if not os.path.lexists(home.landing):
+    landing = home.landing
+    if objects.far(landing):
+        return sorted(_objects(landing), key=lambda found: found.source)
+    if not os.path.lexists(landing):
         return []
     try:
-        itself = home.landing.stat()
-        entries = _entries(home.landing)
+        itself = landing.stat()
+        entries = _entries(landing)
     except OSError as failed:
         raise UsageError(
-            f"{home.landing}: deliveries arrive in this folder, and it cannot be listed ({reason(failed)}).\n"
+            f"{landing}: deliveries arrive in this folder, and it cannot be listed ({reason(failed)}).\n"
             "Nothing was taken. Make it a folder this user can read, or run as its owner, and run again."
         ) from None
-    return sorted(_walk(entries, home.landing, (_identity(itself),)), key=lambda found: found.source)
+    return sorted(_walk(entries, landing, (_identity(itself),)), key=lambda found: found.source)
+
+
+def _objects(landing: Path) -> Iterator[Found]:
+    for item in objects.listed(landing):
+        names = item.path.split("/")
+        format_, gzipped = _format(names[-1])
+        if format_ and not any(_is_unfinished(name) for name in names):
+            yield Found(item.path, landing / item.path, format_, gzipped, item.bytes, _stamp_of(item))
+
+
+def _stamp_of(item: objects.Item) -> str:
+    return f"{item.bytes}:{item.written}:{item.etag}:"
+
+
+def _is_unfinished(name: str) -> bool:
+    return name.startswith((".", "_")) or name.endswith(".tmp")
 
 
 def reason(failed: OSError) -> str:
@@ -61,11 +81,7 @@ def reason(failed: OSError) -> str:
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        return [
-            entry
-            for entry in entries
-            if not entry.name.startswith((".", "_")) and not entry.name.endswith(".tmp")
-        ]
+        return [entry for entry in entries if not _is_unfinished(entry.name)]
 
 
 def _walk(
@@ -128,7 +144,7 @@ def _stamp(facts: os.stat_result) -> str:
 def stamp(found: Found) -> str:
     """The file's stamp now, when only our own link to it changed it since it was found; else the one then."""
     try:
-        now = _stamp(found.path.stat())
+        now = _stamp_now(found)
     except OSError:
         return found.stamp
     return now if _written(now) == _written(found.stamp) else found.stamp
@@ -137,9 +153,28 @@ def stamp(found: Found) -> str:
 def is_as_found(found: Found) -> bool:
     """Whether nobody replaced, wrote or removed the file since it was found."""
     try:
-        return _written(_stamp(found.path.stat())) == _written(found.stamp)
+        return _written(_stamp_now(found)) == _written(found.stamp)
     except OSError:
         return False
+
+
+def _stamp_now(found: Found) -> str:
+    there = objects.far(found.path)
+    return _stamp_of(objects.item(there)) if there else _stamp(found.path.stat())
+
+
+def brought(found: Found, to: Path) -> Path:
+    """Where the delivery can be read on this machine: where it lies, or `to`, fetched from object storage.
+
+    Raises FileNotFoundError when it was withdrawn or replaced meanwhile: the next run finds what is there.
+    """
+    there = objects.far(found.path)
+    if there is None:
+        return found.path
+    there.fs.get_file(there.path, str(to))
+    if not is_as_found(found):
+        raise FileNotFoundError(found.source)
+    return to
 
 
 def _written(held: str) -> str:
@@ -161,7 +196,4 @@ def read_stamps(home: Home) -> dict[str, tuple[str, str]]:
 
 def write_stamps(home: Home, stamps: dict[str, tuple[str, str]]) -> None:
     """Keep the stamps for the next run."""
-    home.stamps.parent.mkdir(parents=True, exist_ok=True)
-    half = home.stamps.with_suffix(".tmp")
-    half.write_text(json.dumps(stamps), "utf-8")
-    half.replace(home.stamps)
+    objects.write_whole(home.stamps, json.dumps(stamps))

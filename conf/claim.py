@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pwd
@@ -9,48 +10,63 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import filelock
+import psutil
 
+from conf import console, lease, objects
 from conf.errors import LakehouseError, UsageError
 from conf.home import Home
+from conf.objects import address, far
 
 MIB = 1 << 20
 MISREAD = re.compile(r"[#?\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 
 
 def usable(home: Home, min_free_mib: int) -> None:
-    """Make the home when it is not there; raise when this user cannot write it or its disk is full."""
+    """Make the home when it is not there; raise when this user cannot write it or its disk is full.
+
+    Of a home in object storage the bucket must be there.
+    """
     _check_path(home.root)
-    try:
-        home.root.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"{home.root}: is a file, not a folder. Name another home with --home.") from None
-    except OSError as failed:
-        raise UsageError(_not_ours(home.root, failed.strerror or "")) from None
+    _check_path(home.here)
+    _make(home.here)
     for place in (home.root, home.warehouse, home.landing):
+        if far(place):
+            continue
         if place.exists() and not place.is_dir():
             raise UsageError(
                 f"{place}: is a file, not a folder. Nothing was changed. Move it away and run again."
             )
         if place.exists() and not os.access(place, os.W_OK | os.X_OK):
             raise UsageError(_not_ours(place, "Permission denied"))
-    free = shutil.disk_usage(home.root).free // MIB
+    free = shutil.disk_usage(home.here).free // MIB
     if free < min_free_mib:
         raise LakehouseError(
-            f"{home.root}: {free:,} MiB are free on its disk, {min_free_mib:,} MiB are needed to start "
+            f"{home.here}: {free:,} MiB are free on its disk, {min_free_mib:,} MiB are needed to start "
             "(setting min_free_mib).\nNothing was changed. Make room and run again."
         )
+    objects.check(home.root)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"{folder}: is a file, not a folder. Name another home with --home.") from None
+    except OSError as failed:
+        raise UsageError(_not_ours(folder, failed.strerror or "")) from None
 
 
 def _check_path(root: Path) -> None:
     """Raise UsageError for a path that not every reader of the tables takes as it is written."""
-    if found := MISREAD.search(str(root)):
+    if found := MISREAD.search(address(root)):
         raise UsageError(
-            f"{str(root)!r}: the path of a home may not hold {found[0]!r}: some readers of the "
+            f"{address(root)!r}: the path of a home may not hold {found[0]!r}: some readers of the "
             "tables take a path for an address, where that means something else.\n"
             "Nothing was changed. Name another home with --home."
         )
@@ -85,36 +101,67 @@ def _name(user: int) -> str:
 def held(home: Home, verb: str, run: str) -> Iterator[None]:
     """Hold the lakehouse; raises LakehouseError naming who holds it otherwise.
 
-    The lock is the operating system's: it ends with its process, however that ends.
+    The lock is the operating system's: it ends with its process, however that ends. In object storage it is
+    a lease, see there. In both the machine's own part is locked too: two homes never share it.
     """
+    by = {
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "verb": verb,
+        "run": run,
+    }
+    with ExitStack() as locks:
+        locks.enter_context(_locked_here(home, by))
+        if there := far(home.lease):
+            try:
+                locks.enter_context(lease.held(there, by, functools.partial(_end, home)))
+            except lease.HeldError as held_:
+                raise LakehouseError(_refusal(home, _who(held_.args[0]))) from None
+        yield
+
+
+@contextmanager
+def _locked_here(home: Home, by: dict[str, Any]) -> Iterator[None]:
     lock = filelock.FileLock(home.lock)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise LakehouseError(
-            f"{home.root}: {_holder(home)}\nNothing was changed. Run again when it is done."
-        ) from None
+        raise LakehouseError(_refusal(home, _holder(home))) from None
     try:
         home.holder.parent.mkdir(parents=True, exist_ok=True)
-        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        held_by = {
-            "process": os.getpid(),
-            "host": socket.gethostname(),
-            "since": since,
-            "verb": verb,
-            "run": run,
-        }
-        home.holder.write_text(json.dumps(held_by), "utf-8")
+        home.holder.write_text(json.dumps(by), "utf-8")
         yield
     finally:
         home.holder.unlink(missing_ok=True)
         lock.release()
 
 
+def _refusal(home: Home, holder: str) -> str:
+    return f"{address(home.root)}: {holder}\nNothing was changed. Run again when it is done."
+
+
 def _holder(home: Home) -> str:
     try:
-        by = json.loads(home.holder.read_text("utf-8"))
+        return _who(json.loads(home.holder.read_text("utf-8")))
+    except (OSError, ValueError):
+        return _who({})
+
+
+def _who(by: dict[str, Any]) -> str:
+    try:
         holder = f"`lakehouse {by['verb']}`, process {by['process']} on {by['host']}"
         return f"held by {holder}, since {by['since']} UTC."
-    except (OSError, ValueError, KeyError):
+    except KeyError:
         return "held by another lakehouse process that has just started."
+
+
+def _end(home: Home) -> None:
+    """End this process and its Spark before either commits anything more: the lease is another's."""
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    console.fail(
+        f"{address(home.root)}: another writer has this lakehouse now; this one could not renew its lease in "
+        "time.\nIt ended at once. What was committed is whole, nothing is lost: run again."
+    )
+    os._exit(LakehouseError.status)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from conf import java
+from conf import java, objects
 from conf.settings import Settings
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
@@ -102,6 +102,7 @@ def spark_settings(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
         # VACUUM lists a table's folders with so many tasks; 10,000 by default.
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * cores),
+        **(objects.spark_settings() if objects.is_address(settings.home) else {}),
         **settings.spark,
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
-from pydantic import Field, SecretStr, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from conf import objects
 from conf.errors import UsageError
 from conf.home import Home
 
@@ -29,7 +30,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file=FILE, extra="forbid", frozen=True)
 
-    home: Path
+    home: Annotated[str, BeforeValidator(str), StringConstraints(min_length=1)]
+    local: Path
     master: str
     driver_memory: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[kmgKMG]$")]
     min_free_mib: int = Field(ge=0)
@@ -57,8 +59,12 @@ class Settings(BaseSettings):
 
     @property
     def place(self) -> Home:
-        """The lakehouse these settings name."""
-        return Home(self.home.expanduser().absolute())
+        """The lakehouse these settings name; raises UsageError for an address that is none."""
+        if not objects.is_address(self.home):
+            return Home(Path(self.home).expanduser().absolute())
+        root = objects.place(self.home)
+        here = objects.address(root).removeprefix(objects.SCHEME)
+        return Home(root, self.local.expanduser().absolute() / here)
 
 
 def load(**given: Any) -> Settings:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
-from conf import log, warehouse
+from conf import log, objects, warehouse
 from conf.findings import Finding
 from conf.home import Home
 from conf.tables import TABLES, Table
@@ -91,7 +90,7 @@ def _maintain(spark: SparkSession, home: Home, table: Table, waits: str) -> Kept
 def _may_be_past(home: Home, table: Table) -> bool:
     """Whether any file is older than the promised window: VACUUM starts many jobs to find that none is."""
     edge = time.time() - warehouse.RETENTION_DAYS * 86_400
-    return any(file.stat().st_mtime < edge for file in Path(home.table(table)).rglob("*.parquet"))
+    return any(file.written < edge for file in _data_files(home, table))
 
 
 @contextmanager
@@ -114,14 +113,18 @@ def _checkpoint(spark: SparkSession, home: Home, table: Table) -> None:
     delta_log.checkpoint(delta_log.unsafeVolatileSnapshot(), jvm.scala.Option.empty())
 
 
+def _data_files(home: Home, table: Table) -> list[objects.Item]:
+    return [
+        file
+        for file in objects.listed(home.folder(table))
+        if file.path.endswith(".parquet") and not file.path.startswith("_delta_log/")
+    ]
+
+
 def size(home: Home, table: Table) -> Size:
     """How many files the table has, and how large they are."""
     active = pa.table(warehouse.state(home, table).get_add_actions(flatten=True))["size_bytes"]
-    held = [
-        file.stat().st_size
-        for file in Path(home.table(table)).rglob("*.parquet")
-        if "_delta_log" not in file.parts
-    ]
+    held = [file.bytes for file in _data_files(home, table)]
     return Size(len(active), pc.sum(active).as_py() or 0, len(held), sum(held))
 
 
@@ -130,5 +133,6 @@ def lost_files(home: Home, table: Table) -> list[Finding]:
     if not warehouse.exists(home, table):
         return []
     paths = pa.table(warehouse.state(home, table).get_add_actions(flatten=True))["path"].to_pylist()
-    lost = [path for path in paths if not Path(home.table(table), unquote(path)).exists()]
+    there = {file.path for file in _data_files(home, table)}
+    lost = [path for path in paths if unquote(path) not in there]
     return [Finding(table.name, {"file": path}, {"it": "is not there"}, None) for path in sorted(lost)]

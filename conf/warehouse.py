@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from deltalake import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from conf import objects
 from conf.home import Home
 from conf.tables import TABLES, Table
 
@@ -43,7 +43,7 @@ PROPERTIES = {
 
 def exists(home: Home, table: Table) -> bool:
     """Whether the table has been created."""
-    return any(Path(home.table(table), "_delta_log").glob("*.json"))
+    return any((home.folder(table) / "_delta_log").glob("*.json"))
 
 
 def create_missing(spark: SparkSession, home: Home) -> None:
@@ -111,7 +111,7 @@ def passing_over_lost_files(spark: SparkSession) -> Iterator[None]:
 
 def has_feed(home: Home, table: Table, after: int) -> bool:
     """Whether what the table gained since that version can still be told: its log may be cleaned up."""
-    return Path(home.table(table), "_delta_log", f"{after + 1:020}.json").exists()
+    return (home.folder(table) / "_delta_log" / f"{after + 1:020}.json").exists()
 
 
 def holds_null(home: Home, table: Table, column: str) -> bool:
@@ -136,7 +136,8 @@ def has_changes(home: Home, table: Table, after: int, upto: int) -> bool:
 
 def state(home: Home, table: Table, version: int | None = None) -> DeltaTable:
     """The table's metadata, as it stands or as that version left it, read without Spark."""
-    return DeltaTable(home.table(table), version=version)
+    options = objects.reader_options(home.root) or None
+    return DeltaTable(home.table(table), version=version, storage_options=options)
 
 
 def notes(home: Home, table: Table, after: int) -> dict[int, dict[str, Any]]:

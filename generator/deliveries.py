@@ -136,11 +136,11 @@ def _admit(order: Order, home: Home) -> Entry:
         if entry.order == order:
             return entry
     names = [order.file_name(number) for number in range(order.hours)]
-    there = [name for name in names if (home.landing / name).exists()]
+    there = [name for name in names if (home.outgoing / name).exists()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(
-            f"{home.landing / there[0]}{more}: already there from another order, and would be overwritten.\n"
+            f"{home.outgoing / there[0]}{more}: already there from another order, and would be overwritten.\n"
             f"Nothing was written. Give another --seed or a later --start."
         )
     starts = [entry.order.first_second for entry in known if entry.order.start < order.start]
@@ -151,7 +151,7 @@ def _admit(order: Order, home: Home) -> Entry:
 def _write_files(order: Order, reach_back: int | None, site: World, home: Home, tell: Progress) -> _Tally:
     tally = _Tally()
     writer = WRITERS[order.format](site)
-    home.landing.mkdir(parents=True, exist_ok=True)
+    home.outgoing.mkdir(parents=True, exist_ok=True)
     remaining = hours(order, reach_back, site)
     with answers.event_log(journal.events_file(home, order), site) as log:
         while True:
@@ -172,7 +172,7 @@ def _write_file(order: Order, hour: Hour, writer: Writer, home: Home, tally: _Ta
     starts = order.first_second + hour.number * HOUR
     written = writer(random(order.seed, Purpose.WRITING, starts), hour.records)
     body = gzip.compress(written.body, FAST_GZIP, mtime=0) if order.gzip else written.body
-    with journal.replacing(home.landing / order.file_name(hour.number)) as unfinished:
+    with journal.replacing(home.outgoing / order.file_name(hour.number)) as unfinished:
         unfinished.write_bytes(body)
     tally.files += 1
     tally.records += len(hour.records)

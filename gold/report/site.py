@@ -16,7 +16,7 @@ from deltalake.exceptions import DeltaError
 from filelock import FileLock
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from conf import claim, log, warehouse
+from conf import claim, log, objects, warehouse
 from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.settings import Settings
@@ -75,6 +75,7 @@ def build(settings: Settings, versions: Mapping[str, int] | None = None, run: st
             home.reports.rename(old)
         new.rename(home.reports)
         shutil.rmtree(old, ignore_errors=True)
+        objects.mirror(home.reports, home.shared(home.reports), last=INDEX)
     return Built(home.reports / INDEX, rebuilt=True)
 
 
