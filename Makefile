@@ -13,7 +13,7 @@ STALE := stale
 endif
 
 # Most folders share their name with a target.
-.PHONY: help install pipeline report test sql verify reprocess maintain lint lock clean stale
+.PHONY: help install pipeline stream report test sql verify reprocess maintain lint lock clean stale
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ pipeline: install ## Generate a sample when nothing was delivered yet, and run t
 	"$$place/warehouse/" ! -type d ! -name '.*' 2>/dev/null | head -1)" ;; esac || $(BIN)/lakehouse generate --events 200000 --hours 48 --seed 1 --start "$$($(BIN)/python \
 	-c 'from datetime import *; print((datetime.now(timezone.utc) - timedelta(days=2)).date())')"
 	@$(BIN)/lakehouse run; ended=$$?; case $$ended in 0|3) $(BIN)/lakehouse report || exit;; esac; exit $$ended
+
+stream: install ## Take what arrives, through to gold, until Ctrl-C; INTERVAL=30s
+	@$(BIN)/lakehouse stream $(if $(INTERVAL),--interval "$$INTERVAL")
 
 report: install ## Write the pages on statistics and data quality
 	@$(BIN)/lakehouse report

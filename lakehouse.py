@@ -3,49 +3,49 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import json
-import secrets
-import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 import bronze.ingest
+import bronze.intake
 import generator
 import gold.preview
 import gold.progress
 import gold.publish
-import gold.report.telling
 import gold.top
 import gold.verify
 import silver.decisions
 import silver.facts
+import silver.lag
 import silver.publish
 import silver.reprocess
 import silver.suites
 import silver.verify
 import silver.window
 from bronze.intake import Intake
-from conf import claim, console, failure, log, objects, runs, shell, upkeep, warehouse
+from conf import claim, console, failure, log, objects, rounds, runs, shell, upkeep, warehouse, work
 from conf import findings as findings_
 from conf import settings as configuration
-from conf.errors import DIFFERENCE_FOUND, GATE_REFUSED, UNEXPECTED, LakehouseError, StoppedError, UsageError
+from conf.errors import DIFFERENCE_FOUND, GATE_REFUSED, UNEXPECTED, LakehouseError, UsageError
 from conf.home import Home
-from conf.objects import address
+from conf.options import ByTime, FromHour, HomeOption, Interval, JsonOption, Share, Start, ToHour
 from conf.session import Spark
 from conf.settings import Settings
-from conf.shown import Shown
 from conf.tables import SILVER_EVENTS, TABLES
+from conf.work import AtWork
 from gold.publish import Published
+from gold.report import telling
+from gold.report.telling import Heard
 from silver.window import Outcome
 
 LAYERS = ("bronze", "silver", "gold")
@@ -59,13 +59,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-HomeOption = Annotated[
-    str | None,
-    typer.Option("--home", help="A folder, or s3a://bucket/prefix [default: $LAKEHOUSE_HOME, else ./data]."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Share = Annotated[float, typer.Option(help="As a share of the events.")]
 
 
 @dataclass
@@ -84,35 +77,26 @@ class Report:
         return next((outcome for outcome in self.outcomes if outcome.refusing), None)
 
     @property
+    def took(self) -> int:
+        """Records that bronze took."""
+        return self.intake.records if self.intake else 0
+
+    @property
+    def left(self) -> int:
+        """Records that bronze saw and left to the next batch."""
+        return self.intake.left if self.intake else 0
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing at all happened."""
         return not (self.outcomes or self.published or (self.intake and self.intake.batch_id))
-
-
-def _utc(text: str) -> datetime:
-    """A moment as ISO 8601 writes it, in UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time; write it like 2026-03-01T00:00:00Z") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _hour(text: str) -> datetime:
-    """A whole hour as ISO 8601 writes it, in UTC."""
-    moment = _utc(text)
-    if moment != moment.replace(minute=0, second=0, microsecond=0):
-        raise typer.BadParameter(f"{text!r} is no whole hour; write it like 2026-03-01T13:00")
-    return moment
 
 
 @app.command()
 def generate(
     events: Annotated[int, typer.Option(help="Distinct valid events.")] = 100_000,
     hours: Annotated[int, typer.Option(help="Hours they spread over, one file an hour.")] = 24,
-    start: Annotated[
-        datetime, typer.Option(parser=_utc, metavar="TIME", help="First hour; UTC unless it says otherwise.")
-    ] = "2026-03-01T00:00:00Z",  # type: ignore[assignment]
+    start: Start = "2026-03-01T00:00:00Z",  # type: ignore[assignment]
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
     format_: Annotated[Literal["json", "csv", "parquet"], typer.Option("--format")] = "json",
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress (json and csv).")] = False,
@@ -136,9 +120,9 @@ def generate(
         return
     console.say(
         f"{made.records:,} records (files: {made.files:,}, {made.bytes / 1e6:,.1f} MB) "
-        f"in {address(place.landing)}:\n"
+        f"in {objects.address(place.landing)}:\n"
         f"{made.events:,} events ({made.late:,} of them late), {made.duplicates:,} duplicates, "
-        f"{made.malformed:,} malformed. The gold they must give is in {address(place.shared(place.answers))}."
+        f"{made.malformed:,} malformed. The gold they must give is in {objects.address(place.shared(place.answers))}."
     )
 
 
@@ -157,13 +141,11 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Take everything that has arrived since the last run, through to gold."""
-    with _holding("run", home) as at_work:
-        report, telling = Report(at_work.run), gold.report.telling
-        heard = telling.heard(at_work.settings.place, silver.facts.fresh_hours())
+    with work.holding("run", home) as at_work:
+        report, heard = Report(at_work.run), _heard(at_work.settings.place)
         _advance(report, at_work.settings, at_work.spark, (only,) if only else LAYERS, accept_batch)
         log.stage("run", "done", **dataclasses.asdict(report))
-        for warning in telling.tell(at_work.settings, dataclasses.asdict(report), heard):
-            console.warn(warning)
+        _tell(report, at_work.settings, heard)
     if as_json:
         print(json.dumps(dataclasses.asdict(report), default=str))
     else:
@@ -172,35 +154,86 @@ def run(
         raise typer.Exit(GATE_REFUSED)
 
 
+def _heard(place: Home) -> Heard:
+    return telling.heard(place, silver.facts.fresh_hours())
+
+
+def _tell(report: Report, settings: Settings, heard: Heard) -> None:
+    for warning in telling.tell(settings, dataclasses.asdict(report), heard):
+        console.warn(warning)
+
+
+@app.command()
+def stream(
+    interval: Interval = "30s",  # type: ignore[assignment]
+    home: HomeOption = None,
+) -> None:
+    """Take everything that arrives, through to gold, again and again until stopped."""
+    latest = Streamed(Report(""))
+    with rounds.ended_by_signal() as stop, work.holding("stream", home, stages=False) as at_work:
+
+        def once() -> bool:
+            nonlocal latest
+            latest = _stream_once(at_work, latest, stop)
+            return latest.report.left > 0
+
+        at_work.spark.begin()
+        console.say(f"Looking every {interval:g} s for what arrives. Ctrl-C or SIGTERM ends it.")
+        rounds.repeat(once, interval, stop, at_work.spark.is_lost)
+        console.say("Stopped. What was committed is whole; the next stream or run goes on from there.")
+    if latest.report.refused:
+        raise typer.Exit(GATE_REFUSED)
+
+
 @dataclass(frozen=True)
-class AtWork:
-    """A verb that holds the lakehouse."""
+class Streamed:
+    """What one interval leaves to the next: what it did, what a refusal rests on, what a person was told."""
 
-    run: str
-    settings: Settings
-    spark: Spark
+    report: Report
+    grounds: tuple[int, int, str] | None = None
+    warnings: Sequence[str] = ()
+    is_idle: bool = False
 
 
-@contextmanager
-def _holding(verb: str, home: str | None) -> Iterator[AtWork]:
-    """Hold the lakehouse for one verb: the lock, its log, its Spark, and what a person sees of it."""
-    settings = configuration.load(home=home)
-    place = settings.place
-    claim.usable(place, settings.min_free_mib)
-    run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    with claim.held(place, verb, run):
-        log.open_file(place.logs / f"{run}.jsonl")
-        shutil.rmtree(place.scratch, ignore_errors=True)
-        note = json.dumps({"run": run, "verb": verb, "who": getpass.getuser()})
-        spark = Spark(settings, place.scratch, place.logs / f"{run}.spark.log", note)
-        try:
-            with console.progress(verb, spark.work):
-                yield AtWork(run, settings, spark)
-        except KeyboardInterrupt:
-            told = "Stopped. Nothing is lost: run again and it goes on from the last commit."
-            raise StoppedError(told) from None
-        finally:
-            spark.stop()
+def _stream_once(at_work: AtWork, before: Streamed, stop: rounds.Stop) -> Streamed:
+    """One interval; a batch that a gate refused is judged again only when that can end otherwise."""
+    place, refused = at_work.settings.place, before.report.refused
+    report, heard = Report(work.new_run()), _heard(place)
+    _advance(report, at_work.settings, at_work.spark, ("bronze",), None)
+    grounds = silver.publish.grounds(place)
+    if refused and (stop.asked() or grounds == before.grounds):
+        report.outcomes = [refused]
+    elif not stop.asked():
+        _advance(report, at_work.settings, at_work.spark, ("silver",), None)
+    if not stop.asked():
+        _advance(report, at_work.settings, at_work.spark, ("gold",), None)
+    is_told = refused and report.refused and refused.gates == report.refused.gates
+    _tell(report, at_work.settings, _heard(place) if is_told else heard)
+    warnings = _warnings(report, place)
+    for warning in warnings:
+        if warning not in before.warnings:
+            console.warn(warning)
+    new = dataclasses.replace(report, outcomes=[one for one in report.outcomes if one is not refused])
+    if not (new.is_empty and before.is_idle):
+        console.say(_line(new, place))
+    if report.refused and not is_told:
+        console.fail(f"{report.refused.refusal()}\n{silver.window.STREAM_GOES_ON}")
+    return Streamed(report, grounds, warnings, new.is_empty)
+
+
+def _line(report: Report, place: Home) -> str:
+    """One interval in one line."""
+    lag, seconds = silver.lag.lag(place), report.seconds["total"]
+    said = [
+        "nothing new" if report.is_empty else "",
+        report.intake.said() if report.intake else "",
+        silver.window.said(report.outcomes),
+        gold.publish.said(report.published),
+        f"{seconds:.1f} s, {report.took / seconds:,.0f} records/s" if report.took else "",
+        f"behind {lag.records + report.left:,} records, {lag.seconds:.0f} s",
+    ]
+    what = "; ".join(words for words in said if words)
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}  {what}"
 
 
 def _advance(
@@ -242,10 +275,12 @@ def _bronze(report: Report, place: Home, spark: Spark) -> None:
 
 
 def _start(report: Report, place: Home, spark: Spark) -> None:
-    if "Spark start" not in report.seconds:
+    if not spark.ready:
         log.stage("spark", "starting")
         with _timed(report, "Spark start"):
             warehouse.create_missing(spark.session, place)
+        spark.ready = True
+    warehouse.note_run(spark.session, report.run)
 
 
 def _is_behind(progress: tuple[int, int]) -> bool:
@@ -257,17 +292,19 @@ def _is_behind(progress: tuple[int, int]) -> bool:
 def _timed(report: Report, step: str) -> Iterator[None]:
     started = time.monotonic()
     yield
-    report.seconds[step] = round(time.monotonic() - started, 2)
+    report.seconds[step] = round(report.seconds.get(step, 0) + time.monotonic() - started, 2)
+
+
+def _warnings(report: Report, place: Home) -> list[str]:
+    of_intake = report.intake.warnings(place.landing) if report.intake else []
+    return of_intake + [warning for outcome in report.outcomes for warning in outcome.told()]
 
 
 def _show(report: Report, place: Home) -> None:
-    for warning in report.intake.warnings(place.landing) if report.intake else []:
+    for warning in _warnings(report, place):
         console.warn(warning)
-    for outcome in report.outcomes:
-        for warning in [] if outcome.refusing else outcome.warnings:
-            console.warn(f"batch {outcome.batch_id}, {warning}.")
     if report.is_empty:
-        _show_nothing_new(place)
+        console.say(bronze.intake.nothing_new(place.landing))
         return
     rows = [("bronze", *row) for row in (report.intake.rows() if report.intake else [])]
     rows += [("silver", *row) for row in silver.window.rows(report.outcomes)]
@@ -282,33 +319,17 @@ def _show(report: Report, place: Home) -> None:
         console.say('Next: lakehouse sql "SELECT * FROM gold.placement_daily ORDER BY views DESC LIMIT 10"')
 
 
-def _show_nothing_new(place: Home) -> None:
-    if not any(place.landing.rglob("*")):
-        console.say(
-            f"{address(place.landing)} holds no deliveries. Put files there "
-            "(*.jsonl, *.json, *.csv, *.parquet),\nor make some: lakehouse generate"
-        )
-    else:
-        console.say("Nothing new has arrived; every table stays as it is.")
-
-
 @app.command()
 def reprocess(
-    from_: Annotated[
-        datetime | None, typer.Option("--from", parser=_hour, metavar="HOUR", help="First event hour, UTC.")
-    ] = None,
-    to: Annotated[
-        datetime | None, typer.Option(parser=_hour, metavar="HOUR", help="The hour before which it ends.")
-    ] = None,
+    from_: FromHour = None,
+    to: ToHour = None,
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Refused records instead, those alone.")
     ] = False,
     bronze_version: Annotated[
         int | None, typer.Option(help="From what bronze.events held at this version.")
     ] = None,
-    bronze_timestamp: Annotated[
-        datetime | None, typer.Option(parser=_utc, metavar="TIME", help="From what was delivered by then.")
-    ] = None,
+    bronze_timestamp: ByTime = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; write nothing.")] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Rebuild although a gate refuses.")] = False,
     home: HomeOption = None,
@@ -317,7 +338,7 @@ def reprocess(
     """Rebuild event hours of silver from bronze under today's suite, then gold."""
     asked = silver.decisions.Asked(from_, to, quarantine, bronze_version, bronze_timestamp)
     silver.decisions.check(asked)
-    with _holding("reprocess", home) as at_work:
+    with work.holding("reprocess", home) as at_work:
         place, session = _filled(at_work), at_work.spark.session
         published: list[Published] = []
         if dry_run:
@@ -380,7 +401,7 @@ def _show_moved(
 @app.command()
 def verify(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Compute silver again from bronze and gold from silver, and compare with the tables."""
-    with _holding("verify", home) as at_work:
+    with work.holding("verify", home) as at_work:
         place = _filled(at_work)
         findings = [finding for table in TABLES for finding in upkeep.lost_files(place, table)]
         with warehouse.passing_over_lost_files(at_work.spark.session):
@@ -410,13 +431,7 @@ def history(
 ) -> None:
     """Runs, newest first: when, what each table gained, and the versions to travel to."""
     place = configuration.load(home=home).place
-    if table:
-        commits = runs.commits(place, runs.table_named(table))[:limit]
-        made: list[Any] = list(commits)
-        tables: list[Shown] = [(table, runs.COMMIT_COLUMNS, [runs.commit_row(commit) for commit in commits])]
-    else:
-        made = list(runs.history(place)[:limit])
-        tables = [runs.run_table(run) for run in made]
+    made, tables = runs.told(place, table, limit)
     if as_json:
         print(json.dumps([dataclasses.asdict(one) for one in made], default=str))
         return
@@ -429,7 +444,7 @@ def history(
 @app.command()
 def maintain(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Put small files together and take away what no promise needs, within 30 days of time travel."""
-    with _holding("maintain", home) as at_work:
+    with work.holding("maintain", home) as at_work:
         place = _filled(at_work)
         behind = _is_behind(gold.progress.waiting(place))
         waiting = {SILVER_EVENTS: "gold has still to read its changes: run first"} if behind else {}

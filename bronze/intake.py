@@ -11,19 +11,24 @@ from conf import objects
 @dataclass(frozen=True)
 class Intake:
     """What one bronze step did. `set_aside` holds (source, where it lies now, reason), `unreadable`
-    (source, reason).
+    (source, reason); `left` counts records that were seen and left to the next batch.
     """
 
     batch_id: int | None = None
     files: int = 0
     records: int = 0
     bytes: int = 0
+    left: int = 0
     set_aside: list[tuple[str, Path, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
 
     def rows(self) -> list[tuple[str, int]]:
         """What a person is shown: what came, how much."""
         return [(f"records delivered (files: {self.files:,})", self.records)] if self.batch_id else []
+
+    def said(self) -> str:
+        """What came, in a few words; empty when nothing did."""
+        return f"batch {self.batch_id}: {self.records:,} records" if self.batch_id else ""
 
     def warnings(self, landing: Path) -> list[str]:
         """What a person has to know of files that did not go through."""
@@ -44,3 +49,13 @@ class Intake:
                 "Make it readable for this user, or take it away, and run `lakehouse run` again."
             )
         return said
+
+
+def nothing_new(landing: Path) -> str:
+    """What a person is told when nothing has arrived."""
+    if any(landing.rglob("*")):
+        return "Nothing new has arrived; every table stays as it is."
+    return (
+        f"{landing} holds no deliveries. Put files there (*.jsonl, *.json, *.csv, *.parquet),\n"
+        "or make some: lakehouse generate"
+    )

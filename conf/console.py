@@ -25,17 +25,23 @@ results = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=PIPE
 
 
 @contextmanager
-def progress(verb: str, work: Callable[[], str] = str) -> Iterator[None]:
-    """Show the stage, what `work` says of it and the elapsed time; plain lines when not a terminal."""
+def progress(verb: str, work: Callable[[], str] = str, *, stages: bool = True) -> Iterator[None]:
+    """Show the stage, what `work` says of it and the elapsed time; plain lines when not a terminal, and
+    none of them without `stages`.
+    """
     started = time.monotonic()
     if not errors.is_terminal:
-        log.watch(
-            lambda layer, what: errors.print(Text(f"{time.monotonic() - started:6.1f} s  {layer}: {what}"))
-        )
+        if stages:
+            log.watch(
+                lambda layer, what: errors.print(
+                    Text(f"{time.monotonic() - started:6.1f} s  {layer}: {what}")
+                )
+            )
         yield
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), _Work(work), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True) as bar:
+    # Results that go into a file while this is shown must not end up here.
+    with Progress(*columns, console=errors, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task(verb)
         log.watch(lambda layer, what: bar.update(task, description=f"{layer}: {what}"))
         yield

@@ -22,6 +22,10 @@ class UsageError(LakehouseError):
     status = USAGE
 
 
+class PassingError(LakehouseError):
+    """Something that may pass by itself: a stream tries again."""
+
+
 class StoppedError(LakehouseError):
     """A person ended the run."""
 

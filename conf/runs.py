@@ -167,3 +167,15 @@ def run_table(run: Run) -> Shown:
             gained[commit.table][place] += count
     rows = [(name, *gained[name], version) for name, version in run.versions.items()]
     return title, ("table", "added", "changed", "removed", "version after"), rows
+
+
+def told(home: Home, table: str | None, limit: int) -> tuple[list[Any], list[Shown]]:
+    """The newest runs, or the newest versions of that one table, and how a person is shown them.
+
+    Raises UsageError when there is no such table.
+    """
+    if table is None:
+        made = history(home)[:limit]
+        return list(made), [run_table(run) for run in made]
+    versions = commits(home, table_named(table))[:limit]
+    return list(versions), [(table, COMMIT_COLUMNS, [commit_row(commit) for commit in versions])]

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from conf import java, objects
@@ -22,11 +23,12 @@ LOG4J = Path(__file__).with_name("log4j2.properties")
 class Spark:
     """Spark for one verb: started when first asked for, beside whatever else goes on, stopped at the end.
 
-    A verb that finds nothing to do never pays for it.
+    A verb that finds nothing to do never pays for it. `ready` is whether the tables were made, too.
     """
 
     def __init__(self, settings: Settings, scratch: Path, log: Path, commit: str = "") -> None:
         self._begin = functools.partial(start, settings, scratch, log, commit)
+        self.ready = False
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._session: Future[SparkSession] | None = None
 
@@ -42,6 +44,12 @@ class Spark:
         assert self._session is not None  # noqa: S101 - begin() sets it
         return self._session.result()
 
+    def is_lost(self) -> bool:
+        """Whether its Java process has ended: this process cannot have another."""
+        started = SparkContext._gateway  # noqa: SLF001 - pyspark tells nobody
+        process = getattr(started, "proc", None)
+        return process is not None and process.poll() is not None
+
     def work(self) -> str:
         """How many of the tasks at hand are done, in words; empty when idle."""
         if self._session is None or not self._session.done() or self._session.exception():
@@ -53,8 +61,9 @@ class Spark:
         return f"{done} of {of} tasks" if of else ""
 
     def stop(self) -> None:
-        """Stop it, if it was started."""
-        if self._session is not None and not self._session.exception():
+        """Stop it, if it was started, and whatever it does."""
+        if self._session is not None and not self._session.exception() and not self.is_lost():
+            self.session.sparkContext.cancelAllJobs()
             self.session.stop()
         self._pool.shutdown()
 
@@ -86,6 +95,11 @@ def spark_settings(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.local.dir": str(scratch),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Kept in memory even without the interface; a stream would fill it with the jobs of days.
+        "spark.ui.retainedJobs": "50",
+        "spark.ui.retainedStages": "50",
+        "spark.ui.retainedTasks": "1000",
+        "spark.sql.ui.retainedExecutions": "10",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.catalogImplementation": "in-memory",

@@ -33,6 +33,11 @@ class Published:
         return f"buckets changed in {self.table}", self.buckets
 
 
+def said(published: list[Published]) -> str:
+    """What was done, in a few words; empty when nothing was."""
+    return f"{sum(step.buckets for step in published):,} buckets of gold" if published else ""
+
+
 @dataclass(frozen=True)
 class Scope:
     """What silver gained since the version gold has taken.

@@ -47,6 +47,13 @@ def waiting(home: Home) -> tuple[int, int]:
     return done, latest
 
 
+def grounds(home: Home) -> tuple[int, int, str]:
+    """What a verdict on the batch that waits rests on: where it begins and ends, and today's suite. As long
+    as they stay, judging it again says the same.
+    """
+    return *waiting(home), rules.load("events").definition
+
+
 def publish(spark: SparkSession, home: Home, accept: int | None = None) -> list[Outcome]:
     """Take what bronze gained; stops at the first batch that a gate keeps back.
 

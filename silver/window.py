@@ -13,6 +13,12 @@ from conf import log, warehouse
 from conf.home import Home
 from conf.tables import Table
 
+STREAM_GOES_ON = (
+    "The stream goes on taking deliveries, and judges again when one came or the suite was changed. To "
+    "accept the batch, end the stream first."
+)
+"""What is to be known beside a refusal while a stream goes on."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -69,6 +75,16 @@ class Outcome:
     seconds: float = 0.0
     validation_seconds: float = 0.0
 
+    @property
+    def gates(self) -> frozenset[str]:
+        """The rules that keep it back."""
+        return frozenset(reason.split(":")[0] for reason in self.refusing)
+
+    def told(self) -> list[str]:
+        """What a person has to know of a batch that was published all the same."""
+        said = [] if self.refusing else self.warnings
+        return [f"batch {self.batch_id}, {warning}." for warning in said]
+
     def refusal(self) -> str:
         """Why it was kept back, and what to do."""
         reasons = "\n".join(f"  {reason}" for reason in self.refusing)
@@ -82,10 +98,26 @@ class Outcome:
 
 def rows(outcomes: list[Outcome]) -> list[tuple[str, int]]:
     """What a person is shown of the batches that were published: what became of the records, how many."""
-    published = [outcome for outcome in outcomes if not outcome.refusing]
-    names = ("accepted", "duplicate", "quarantined") if published else ()
-    told = [(name, sum(getattr(outcome, name) for outcome in published)) for name in names]
+    published = _published(outcomes)
+    told = _counts(outcomes)
     broken: Counter[str] = Counter()
     for outcome in published:
         broken.update(outcome.broken)
     return told + [(f"refused by {rule}", count) for rule, count in broken.items()]
+
+
+def said(outcomes: list[Outcome]) -> str:
+    """What became of the records, in a few words; empty when there were none."""
+    counts = [f"{count:,} {name}" for name, count in _counts(outcomes)]
+    kept_back = [f"a gate refuses batch {outcome.batch_id}" for outcome in outcomes if outcome.refusing]
+    return ", ".join([*counts, *kept_back])
+
+
+def _published(outcomes: list[Outcome]) -> list[Outcome]:
+    return [outcome for outcome in outcomes if not outcome.refusing]
+
+
+def _counts(outcomes: list[Outcome]) -> list[tuple[str, int]]:
+    published = _published(outcomes)
+    names = ("accepted", "duplicate", "quarantined") if published else ()
+    return [(name, sum(getattr(outcome, name) for outcome in published)) for name in names]

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 import lakehouse
-from conf import console, log, warehouse
+from conf import console, log, warehouse, work
 from conf.home import Home
 
 PROGRAM = Path(sys.executable).with_name("lakehouse")
@@ -69,6 +69,7 @@ def shared_spark(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
     class Shared:
         session = spark
+        ready = False
 
         def __init__(self, _settings: object, _scratch: object, _log: object, note: str) -> None:
             spark.conf.set(warehouse.NOTE, note)
@@ -79,10 +80,13 @@ def shared_spark(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterat
         def stop(self) -> None:
             pass
 
+        def is_lost(self) -> bool:
+            return False
+
         def work(self) -> str:
             return ""
 
-    monkeypatch.setattr(lakehouse, "Spark", Shared)
+    monkeypatch.setattr(work, "Spark", Shared)
     yield
     spark.conf.unset(warehouse.NOTE)
 

@@ -1,0 +1,54 @@
+"""One verb at work: it holds the lakehouse, its log and its Spark, and a person sees what it does."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from conf import claim, console, log
+from conf import settings as configuration
+from conf.errors import StoppedError
+from conf.session import Spark
+from conf.settings import Settings
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A verb that holds the lakehouse."""
+
+    run: str
+    settings: Settings
+    spark: Spark
+
+
+def new_run() -> str:
+    """A name for a run: when, and something of its own."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+@contextmanager
+def holding(verb: str, home: str | None, *, stages: bool = True) -> Iterator[AtWork]:
+    """Hold the lakehouse for one verb: the lock, its log, its Spark, and what a person sees of it."""
+    settings = configuration.load(home=home)
+    place = settings.place
+    claim.usable(place, settings.min_free_mib)
+    run = new_run()
+    with claim.held(place, verb, run):
+        log.open_file(place.logs / f"{run}.jsonl")
+        shutil.rmtree(place.scratch, ignore_errors=True)
+        note = json.dumps({"run": run, "verb": verb, "who": getpass.getuser()})
+        spark = Spark(settings, place.scratch, place.logs / f"{run}.spark.log", note)
+        try:
+            with console.progress(verb, spark.work, stages=stages):
+                yield AtWork(run, settings, spark)
+        except KeyboardInterrupt:
+            told = "Stopped. Nothing is lost: run again and it goes on from the last commit."
+            raise StoppedError(told) from None
+        finally:
+            spark.stop()
