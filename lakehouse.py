@@ -122,7 +122,8 @@ def generate(
         f"{made.records:,} records (files: {made.files:,}, {made.bytes / 1e6:,.1f} MB) "
         f"in {objects.address(place.landing)}:\n"
         f"{made.events:,} events ({made.late:,} of them late), {made.duplicates:,} duplicates, "
-        f"{made.malformed:,} malformed. The gold they must give is in {objects.address(place.shared(place.answers))}."
+        f"{made.malformed:,} malformed. "
+        f"The gold they must give is in {objects.address(place.shared(place.answers))}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -71,6 +72,13 @@ def start(home: Home) -> subprocess.Popen[str]:
     )
 
 
+def is_written_again(file: Path, seen: list[int]) -> bool:
+    """Whether the file was written twice since this was first asked; `seen` is what to remember it in."""
+    if (now := file.stat().st_mtime_ns) not in seen:
+        seen.append(now)
+    return len(seen) > 2
+
+
 def logged(home: Home) -> str:
     return "".join(file.read_text("utf-8") for file in home.logs.glob("*Z-????.jsonl"))
 
@@ -101,6 +109,8 @@ def streamed(tmp_path_factory, sent) -> tuple[Home, dict[str, Any]]:
         eventually("the first file", lambda: published(home) == 1)
         shutil.copy(second, home.landing)
         eventually("the second file", lambda: published(home) == 2)
+        # The interval that took it ends with the metrics; the next finds nothing new.
+        eventually("its end and a quiet one", functools.partial(is_written_again, home.metrics, []))
         shutil.copy(third, home.landing)
         eventually("the third file in bronze", lambda: logged(home).count("writing the records") >= 3)
         began = time.monotonic()
