@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
+from pyspark.sql import SparkSession
 
-import bronze.ingest
 import bronze.intake
+import bronze.take
 import generator
+import generator.kafka
 import gold.preview
 import gold.progress
 import gold.publish
@@ -36,11 +36,11 @@ from bronze.intake import Intake
 from conf import claim, console, failure, log, objects, rounds, runs, shell, upkeep, warehouse, work
 from conf import findings as findings_
 from conf import settings as configuration
-from conf.errors import DIFFERENCE_FOUND, GATE_REFUSED, UNEXPECTED, LakehouseError, UsageError
+from conf.errors import DIFFERENCE_FOUND, GATE_REFUSED, UsageError
 from conf.home import Home
 from conf.options import ByTime, FromHour, HomeOption, Interval, JsonOption, Share, Start, ToHour
 from conf.session import Spark
-from conf.settings import Settings
+from conf.settings import KAFKA, Settings
 from conf.tables import SILVER_EVENTS, TABLES
 from conf.work import AtWork
 from gold.publish import Published
@@ -82,6 +82,11 @@ class Report:
         return self.intake.records if self.intake else 0
 
     @property
+    def offsets(self) -> int:
+        """Kafka offsets that bronze took."""
+        return self.intake.offsets if self.intake else 0
+
+    @property
     def left(self) -> int:
         """Records that bronze saw and left to the next batch."""
         return self.intake.left if self.intake else 0
@@ -103,6 +108,10 @@ def generate(
     duplicates: Share = 0.01,
     late: Share = 0.02,
     malformed: Share = 0.005,
+    to: Annotated[
+        Literal["files", "kafka"], typer.Option(help="Landing, or the topic of kafka_topic.")
+    ] = "files",
+    rate: Annotated[int | None, typer.Option(help="Records a second (kafka) [default: all at once].")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -111,20 +120,21 @@ def generate(
     place = settings.place
     claim.usable(place, settings.min_free_mib)
     order = generator.Order(events, hours, start, seed, format_, gzip, duplicates, late, malformed)
+    if to == KAFKA:
+        generator.kafka.check(order, rate)
+    elif rate:
+        raise UsageError("--rate is about Kafka: add --to kafka.")
     kept = [(place.shared(here), here) for here in (place.answers, place.world)]
     with console.progress("generate"), objects.at_hand(kept):
-        made = generator.generate(order, Home(place.here), _progress)
+        send = generator.kafka.sender(settings, rate) if to == KAFKA else None
+        made = generator.generate(order, Home(place.here), _progress, send)
         objects.send(place.outgoing, place.landing)
     if as_json:
         print(json.dumps(dataclasses.asdict(made)))
-        return
-    console.say(
-        f"{made.records:,} records (files: {made.files:,}, {made.bytes / 1e6:,.1f} MB) "
-        f"in {objects.address(place.landing)}:\n"
-        f"{made.events:,} events ({made.late:,} of them late), {made.duplicates:,} duplicates, "
-        f"{made.malformed:,} malformed. "
-        f"The gold they must give is in {objects.address(place.shared(place.answers))}."
-    )
+    else:
+        to_topic = f"Kafka topic {settings.kafka_topic}" if to == KAFKA else ""
+        where, key = [objects.address(one) for one in (place.landing, place.shared(place.answers))]
+        console.say(made.said(to_topic or where, key))
 
 
 def _progress(stage: str, done: int, of: int) -> None:
@@ -138,19 +148,27 @@ def run(
     accept_batch: Annotated[
         int | None, typer.Option(help="Publish this batch although a quality gate refuses it.")
     ] = None,
+    accept_lost: Annotated[
+        bool, typer.Option("--accept-lost", help="Go on although Kafka lost records that were never taken.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take everything that has arrived since the last run, through to gold."""
     with work.holding("run", home) as at_work:
         report, heard = Report(at_work.run), _heard(at_work.settings.place)
-        _advance(report, at_work.settings, at_work.spark, (only,) if only else LAYERS, accept_batch)
+        settings, spark, steps = at_work.settings, at_work.spark, (only,) if only else LAYERS
+        _advance(report, settings, spark, steps, accept_batch, accept_lost=accept_lost)
+        # Kafka is taken batch by batch, up to where it ended when the run began.
+        upto = report.offsets + report.left
+        while report.left and report.offsets < upto and not report.refused:
+            _advance(report, settings, spark, steps)
         log.stage("run", "done", **dataclasses.asdict(report))
         _tell(report, at_work.settings, heard)
     if as_json:
         print(json.dumps(dataclasses.asdict(report), default=str))
     else:
-        _show(report, at_work.settings.place)
+        _show(report, settings)
     if report.refused:
         raise typer.Exit(GATE_REFUSED)
 
@@ -200,14 +218,14 @@ def _stream_once(at_work: AtWork, before: Streamed, stop: rounds.Stop) -> Stream
     """One interval; a batch that a gate refused is judged again only when that can end otherwise."""
     place, refused = at_work.settings.place, before.report.refused
     report, heard = Report(work.new_run()), _heard(place)
-    _advance(report, at_work.settings, at_work.spark, ("bronze",), None)
+    _advance(report, at_work.settings, at_work.spark, ("bronze",))
     grounds = silver.publish.grounds(place)
     if refused and (stop.asked() or grounds == before.grounds):
         report.outcomes = [refused]
     elif not stop.asked():
-        _advance(report, at_work.settings, at_work.spark, ("silver",), None)
+        _advance(report, at_work.settings, at_work.spark, ("silver",))
     if not stop.asked():
-        _advance(report, at_work.settings, at_work.spark, ("gold",), None)
+        _advance(report, at_work.settings, at_work.spark, ("gold",))
     is_told = refused and report.refused and refused.gates == report.refused.gates
     _tell(report, at_work.settings, _heard(place) if is_told else heard)
     warnings = _warnings(report, place)
@@ -238,7 +256,13 @@ def _line(report: Report, place: Home) -> str:
 
 
 def _advance(
-    report: Report, settings: Settings, spark: Spark, steps: tuple[str, ...], accept: int | None
+    report: Report,
+    settings: Settings,
+    spark: Spark,
+    steps: tuple[str, ...] = LAYERS,
+    accept: int | None = None,
+    *,
+    accept_lost: bool = False,
 ) -> None:
     """Run the steps; Spark starts only when one of them has something to do."""
     place = settings.place
@@ -247,7 +271,9 @@ def _advance(
         silver.publish.waiting(place)
         gold.progress.waiting(place)
         if "bronze" in steps:
-            _bronze(report, place, spark)
+            session, timed = partial(_start, report, place, spark), partial(_timed, report)
+            took = bronze.take.take(settings, session, timed, accept_lost=accept_lost)
+            report.intake = report.intake + took if report.intake and took else took or report.intake
         interrupted = silver.suites.unfinished(place) is not None
         waits = _is_behind(silver.publish.waiting(place)) or accept is not None
         if "silver" in steps and (waits or interrupted):
@@ -255,33 +281,22 @@ def _advance(
             with _timed(report, "silver"):
                 if interrupted:
                     silver.reprocess.resume(spark.session, place)
-                report.outcomes = silver.publish.publish(spark.session, place, accept)
+                report.outcomes += silver.publish.publish(spark.session, place, accept)
         if "gold" in steps and _is_behind(gold.progress.waiting(place)):
             _start(report, place, spark)
             with _timed(report, "gold"):
-                report.published = gold.publish.publish(spark.session, place)
+                step = gold.publish.publish(spark.session, place)
+                report.published = gold.publish.joined(report.published, step)
 
 
-def _bronze(report: Report, place: Home, spark: Spark) -> None:
-    arrived = bronze.ingest.arrivals(place)
-    if not arrived.found:
-        return
-    with _timed(report, "reading files"):
-        judged = bronze.ingest.judge_all(place, arrived)
-    report.intake = Intake(unreadable=bronze.ingest.unreadable(judged))
-    if any(one.staged or one.problem for one in judged):
-        _start(report, place, spark)
-        with _timed(report, "bronze"):
-            report.intake = bronze.ingest.ingest(spark.session, place, arrived.batch_id, judged)
-
-
-def _start(report: Report, place: Home, spark: Spark) -> None:
+def _start(report: Report, place: Home, spark: Spark) -> SparkSession:
     if not spark.ready:
         log.stage("spark", "starting")
         with _timed(report, "Spark start"):
             warehouse.create_missing(spark.session, place)
         spark.ready = True
     warehouse.note_run(spark.session, report.run)
+    return spark.session
 
 
 def _is_behind(progress: tuple[int, int]) -> bool:
@@ -301,11 +316,12 @@ def _warnings(report: Report, place: Home) -> list[str]:
     return of_intake + [warning for outcome in report.outcomes for warning in outcome.told()]
 
 
-def _show(report: Report, place: Home) -> None:
+def _show(report: Report, settings: Settings) -> None:
+    place = settings.place
     for warning in _warnings(report, place):
         console.warn(warning)
     if report.is_empty:
-        console.say(bronze.intake.nothing_new(place.landing))
+        console.say(bronze.intake.nothing_new(settings))
         return
     rows = [("bronze", *row) for row in (report.intake.rows() if report.intake else [])]
     rows += [("silver", *row) for row in silver.window.rows(report.outcomes)]
@@ -493,28 +509,13 @@ def sql(
     settings = configuration.load(home=home)
     if not any(warehouse.exists(settings.place, table) for table in TABLES):
         raise UsageError(f"{settings.place.warehouse} holds no tables yet. Run `lakehouse run` first.")
-    if as_json and not query:
-        raise UsageError("--json prints the result of a query: give one.")
     declared = shell.declarations(settings.place, runs.versions(settings.place, as_of) if as_of else None)
-    with tempfile.TemporaryDirectory(prefix="lakehouse-sql-") as scratch:
-        status = (
-            shell.query_json(settings, query, declared, Path(scratch))
-            if as_json and query
-            else shell.run(settings, query, declared, Path(scratch))
-        )
-    raise typer.Exit(status)
+    raise typer.Exit(shell.answer(settings, query, declared, as_json=as_json))
 
 
 def main() -> None:
     """The program: a person's mistake ends in one message and its status, never in a stack trace."""
-    try:
-        app()
-    except LakehouseError as known:
-        console.fail(str(known))
-        sys.exit(known.status)
-    except Exception as unexpected:  # noqa: BLE001 - the last resort of the program
-        console.fail(failure.explain(unexpected))
-        sys.exit(UNEXPECTED)
+    failure.told(app)
 
 
 if __name__ == "__main__":

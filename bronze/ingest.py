@@ -89,7 +89,7 @@ def ingest(spark: SparkSession, home: Home, batch_id: int, judged: list[Judged])
     refused = [one for one in judged if one.problem]
     if not new and not refused:
         return Intake(unreadable=unreadable(judged))
-    ingested_at = _clock(home, batch_id)
+    ingested_at = clock(home, batch_id)
     _write_plan(spark, home, batch_id, ingested_at, new, refused)
     _write_records(spark, home, batch_id, ingested_at, new)
     set_aside = [(one.found.source, *_set_aside(home, one)) for one in refused]
@@ -98,15 +98,20 @@ def ingest(spark: SparkSession, home: Home, batch_id: int, judged: list[Judged])
     # A refused file that could not be moved is told of once, not in each run.
     left = [one for one, (_, place, _) in zip(refused, set_aside, strict=True) if place == one.found.path]
     remember(home, [*new, *left])
-    [commit] = warehouse.state(home, BRONZE_EVENTS).history(limit=1)
     return Intake(
         batch_id=batch_id,
         files=len(new),
-        records=int(commit.get("operationMetrics", {}).get("numOutputRows", 0)),
+        records=taken_records(home),
         bytes=sum(one.found.bytes for one in new),
         set_aside=set_aside,
         unreadable=unreadable(judged),
     )
+
+
+def taken_records(home: Home) -> int:
+    """How many records the newest batch brought."""
+    [commit] = warehouse.state(home, BRONZE_EVENTS).history(limit=1)
+    return int(commit.get("operationMetrics", {}).get("numOutputRows", 0))
 
 
 def unreadable(judged: list[Judged]) -> list[tuple[str, str]]:
@@ -123,7 +128,7 @@ def _judged(home: Home, arrived: Arrivals) -> list[Judged]:
         return [job.result() for job in jobs]
 
 
-def _clock(home: Home, batch_id: int) -> datetime:
+def clock(home: Home, batch_id: int) -> datetime:
     """Now, and later than every batch before: the order of deliveries survives a clock set back."""
     now = datetime.now(UTC)
     if batch_id == 1:

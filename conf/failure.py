@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import sys
+from collections.abc import Callable
 
 import structlog
 
-from conf import log
+from conf import console, log
+from conf.errors import UNEXPECTED, LakehouseError
 
 _SAFE = (
     "What was committed before is whole, nothing of the rest was; nothing is lost: run again and it goes on "
@@ -51,3 +54,15 @@ def _gist(unexpected: BaseException) -> str:
         return lines[0]
     said = [line for line in lines if line.startswith((": ", "Caused by: "))]
     return said[-1].removeprefix("Caused by").removeprefix(": ") if said else lines[0]
+
+
+def told(program: Callable[[], None]) -> None:
+    """Run the program; what it raises ends in one message to a person, and its status."""
+    try:
+        program()
+    except LakehouseError as known:
+        console.fail(str(known))
+        sys.exit(known.status)
+    except Exception as unexpected:  # noqa: BLE001 - the last resort of the program
+        console.fail(explain(unexpected))
+        sys.exit(UNEXPECTED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -44,6 +44,8 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Share = Annotated[float, typer.Option(help="As a share of the events.")]
+To = Annotated[Literal["files", "kafka"], typer.Option(help="Into landing, or to the topic kafka_topic.")]
+Rate = Annotated[int | None, typer.Option(help="Records a second to Kafka [default: as it goes].")]
 Interval = Annotated[
     float, typer.Option(parser=interval, metavar="TIME", help="How often to look: 500ms, 30s, 5m.")
 ]

@@ -95,6 +95,8 @@ def spark_settings(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.local.dir": str(scratch),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Spark's own, and how a Kafka reader is told its password.
+        "spark.redaction.regex": "(?i)secret|password|passphrase|token|access[.]?key|jaas",
         # Kept in memory even without the interface; a stream would fill it with the jobs of days.
         "spark.ui.retainedJobs": "50",
         "spark.ui.retainedStages": "50",

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator
@@ -24,6 +24,11 @@ from conf.home import Home
 FILE = Path(__file__).with_name("lakehouse.toml")
 PREFIX = "LAKEHOUSE_"
 
+FILES, KAFKA = "files", "kafka"
+"""Where deliveries come from: the setting `source`."""
+
+_BROKER = r"[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}"
+
 
 class Settings(BaseSettings):
     """One value per setting, checked; `conf/lakehouse.toml` says what each means."""
@@ -36,6 +41,15 @@ class Settings(BaseSettings):
     driver_memory: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[kmgKMG]$")]
     min_free_mib: int = Field(ge=0)
     webhook_url: SecretStr = SecretStr("")
+    source: Literal["files", "kafka"] = "files"
+    kafka_brokers: Annotated[str, StringConstraints(pattern=rf"^(({_BROKER})(,({_BROKER}))*)?$")] = ""
+    kafka_topic: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{0,249}$")] = ""
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_ca_file: str = ""
+    kafka_max_records: int = Field(default=1_000_000, ge=1)
     spark: dict[str, str] = {}
 
     @field_validator("webhook_url")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from io import BufferedReader
 from pathlib import Path
@@ -16,7 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf import session, warehouse
-from conf.errors import LakehouseError
+from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.settings import Settings
 from conf.tables import TABLES, Table
@@ -126,3 +127,16 @@ def _rows(answer: DataFrame) -> list[str]:
         return []
     row = F.to_json(F.struct("*"), {"ignoreNullFields": "false"})
     return [text for [text] in answer.select(row).collect()]
+
+
+def answer(settings: Settings, query: str | None, declared: list[str], *, as_json: bool) -> int:
+    """Run the statements, or a prompt when there are none, in a scratch folder; the exit status.
+
+    Raises UsageError for a prompt whose results should be JSON.
+    """
+    if as_json and not query:
+        raise UsageError("--json prints the result of a query: give one.")
+    with tempfile.TemporaryDirectory(prefix="lakehouse-sql-") as scratch:
+        if as_json and query:
+            return query_json(settings, query, declared, Path(scratch))
+        return run(settings, query, declared, Path(scratch))

@@ -64,17 +64,19 @@ BRONZE_EVENTS = Table(
 
 BRONZE_DELIVERIES = Table(
     name="bronze.deliveries",
-    grain="one delivery judged: a file taken, or set aside whole",
+    grain="one delivery judged: a file taken, or set aside whole; or a span of offsets of a Kafka partition",
     key=("batch_id", "source"),
     ddl="""
-        source      STRING    COMMENT 'File path relative to landing',
-        fingerprint STRING    COMMENT 'SHA-256 of the delivered bytes: the same name with other bytes is another delivery',
-        bytes       BIGINT    COMMENT 'Size as delivered',
-        format      STRING    COMMENT 'jsonl, csv or parquet, with .gz when compressed',
+        source      STRING    COMMENT 'File path relative to landing, or kafka:topic/partition',
+        fingerprint STRING    COMMENT 'SHA-256 of the delivered bytes: the same name with other bytes is another delivery; of Kafka, the id of the topic',
+        bytes       BIGINT    COMMENT 'Size as delivered; null for Kafka',
+        format      STRING    COMMENT 'jsonl, csv or parquet, with .gz when compressed; or kafka',
         status      STRING    COMMENT 'taken or set_aside',
         reason      STRING    COMMENT 'Why the file was set aside; null when taken',
         ingested_at TIMESTAMP COMMENT 'When the delivery was judged, UTC',
-        batch_id    BIGINT    COMMENT 'The bronze batch; the row is in force once bronze.events has committed that batch'
+        batch_id    BIGINT    COMMENT 'The bronze batch; the row is in force once bronze.events has committed that batch',
+        first_offset BIGINT   COMMENT 'The first Kafka offset taken; null for files',
+        end_offset  BIGINT    COMMENT 'The Kafka offset before which the delivery ends, and the next one begins; null for files'
     """,
 )
 

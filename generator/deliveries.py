@@ -21,7 +21,7 @@ from generator.malformed import RULES
 from generator.order import HOUR, Order, check
 from generator.schedule import LOOK_BACK, plan
 from generator.world import Purpose, World, build, random
-from generator.written import Writer
+from generator.written import Writer, Written
 
 WRITERS = {"json": jsonl.writer, "csv": csv_rows.writer, "parquet": parquet_rows.writer}
 
@@ -30,6 +30,9 @@ FAST_GZIP = 1
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and of how much."""
+
+Send = Callable[[bytes | memoryview], int]
+"""Takes an hour's records as lines, elsewhere than into landing; returns the bytes it sent."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,14 @@ class Delivered:
     seconds_writing: float
     seconds_counting: float
 
+    def said(self, where: str, key: str) -> str:
+        """What a person is told; `where` it was delivered, and where the key lies."""
+        return (
+            f"{self.records:,} records (files: {self.files:,}, {self.bytes / 1e6:,.1f} MB) in {where}:\n"
+            f"{self.events:,} events ({self.late:,} of them late), {self.duplicates:,} duplicates, "
+            f"{self.malformed:,} malformed. The gold they must give is in {key}."
+        )
+
 
 @dataclass
 class _Tally:
@@ -66,11 +77,14 @@ class _Tally:
     )
 
 
-def generate(order: Order, home: Home, progress: Progress | None = None) -> Delivered:
+def generate(
+    order: Order, home: Home, progress: Progress | None = None, send: Send | None = None
+) -> Delivered:
     """Carry out the order: hourly files in landing, then the key and the totals in answers.
 
-    The same order again writes the same bytes, and completes one that was cut short. Raises UsageError,
-    before anything is written, for an order that cannot be carried out.
+    With `send` each hour's records go there instead, in the order in which a file would hold them. The same
+    order again writes the same bytes, and completes one that was cut short. Raises UsageError, before
+    anything is written, for an order that cannot be carried out.
     """
     check(order, datetime.now(UTC))
     tell = progress or (lambda *_: None)
@@ -78,7 +92,7 @@ def generate(order: Order, home: Home, progress: Progress | None = None) -> Deli
     journal.record(home, replace(entry, finished=False))
     site = build(order.seed)
     _keep_world(site, order.seed, home)
-    tally = _write_files(order, entry.reach_back, site, home, tell)
+    tally = _deliver(order, entry.reach_back, site, home, tell, send)
     with _timed(tally, "count"):
         answers.count(home, entry, tell)
     malformed = tally.kinds.total()
@@ -148,10 +162,13 @@ def _admit(order: Order, home: Home) -> Entry:
     return Entry(order=order, reach_back=max(min(starts), oldest) if starts else None)
 
 
-def _write_files(order: Order, reach_back: int | None, site: World, home: Home, tell: Progress) -> _Tally:
+def _deliver(
+    order: Order, reach_back: int | None, site: World, home: Home, tell: Progress, send: Send | None
+) -> _Tally:
     tally = _Tally()
     writer = WRITERS[order.format](site)
-    home.outgoing.mkdir(parents=True, exist_ok=True)
+    if send is None:
+        home.outgoing.mkdir(parents=True, exist_ok=True)
     remaining = hours(order, reach_back, site)
     with answers.event_log(journal.events_file(home, order), site) as log:
         while True:
@@ -164,19 +181,28 @@ def _write_files(order: Order, reach_back: int | None, site: World, home: Home, 
                 tally.events += len(hour.events)
             if len(hour.records):
                 with _timed(tally, "write"):
-                    _write_file(order, hour, writer, home, tally)
+                    written = _written(order, hour, writer)
+                    size = send(written.body) if send else _write_file(order, hour, written, home)
+                    _add(tally, hour, written, size)
             tell("deliveries", hour.number + 1, order.hours)
 
 
-def _write_file(order: Order, hour: Hour, writer: Writer, home: Home, tally: _Tally) -> None:
+def _written(order: Order, hour: Hour, writer: Writer) -> Written:
     starts = order.first_second + hour.number * HOUR
-    written = writer(random(order.seed, Purpose.WRITING, starts), hour.records)
+    return writer(random(order.seed, Purpose.WRITING, starts), hour.records)
+
+
+def _write_file(order: Order, hour: Hour, written: Written, home: Home) -> int:
     body = gzip.compress(written.body, FAST_GZIP, mtime=0) if order.gzip else written.body
     with journal.replacing(home.outgoing / order.file_name(hour.number)) as unfinished:
         unfinished.write_bytes(body)
+    return len(body)
+
+
+def _add(tally: _Tally, hour: Hour, written: Written, size: int) -> None:
     tally.files += 1
     tally.records += len(hour.records)
-    tally.bytes += len(body)
+    tally.bytes += size
     tally.kinds.update(malformation.name for malformation in written.malformed)
     tally.rules.update(rule for malformation in written.malformed for rule in malformation.rules)
 

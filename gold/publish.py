@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +32,14 @@ class Published:
     def row(self) -> tuple[str, int]:
         """What a person is shown."""
         return f"buckets changed in {self.table}", self.buckets
+
+
+def joined(earlier: list[Published], later: list[Published]) -> list[Published]:
+    """What two publications did together, table by table."""
+    buckets_changed = Counter({step.table: 0 for step in later})
+    for step in [*earlier, *later]:
+        buckets_changed[step.table] += step.buckets
+    return [Published(*changed) for changed in buckets_changed.items()]
 
 
 def said(published: list[Published]) -> str:
