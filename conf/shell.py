@@ -64,14 +64,14 @@ def run(settings: Settings, query: str | None, statements: list[str], scratch: P
     declared.write_text(";\n".join(statements) + ";\n", "utf-8")
     home = Path(pyspark.__file__).parent
     command = [str(home / "bin" / "spark-sql"), "-S", "-i", str(declared)]
-    for name, value in session.spark_settings(settings, scratch).items():
+    for name, value in session.spark_settings(settings, scratch, {}).items():
         command += ["--conf", f"{name}={value}"]
     # Otherwise Delta's own plans are warned of as too wide to print.
     command += ["--conf", "spark.sql.debug.maxToStringFields=1000"]
     command += ["--driver-memory", settings.driver_memory]
     if query is not None:
         command += ["-e", query]
-    environment = os.environ | session.environment() | {"SPARK_HOME": str(home)}
+    environment = os.environ | session.environment(settings) | {"SPARK_HOME": str(home)}
     with subprocess.Popen(command, env=environment, cwd=Path.cwd(), stderr=subprocess.PIPE) as shell:
         said = threading.Thread(target=_pass_on, args=(shell.stderr, len(statements)))
         said.start()
