@@ -35,7 +35,7 @@ import silver.suites
 import silver.verify
 import silver.window
 from bronze.intake import Intake
-from conf import claim, console, failure, log, runs, shell, upkeep, warehouse
+from conf import claim, console, failure, log, runs, serving, shell, upkeep, warehouse
 from conf import findings as findings_
 from conf import settings as configuration
 from conf.errors import DIFFERENCE_FOUND, GATE_REFUSED, UNEXPECTED, LakehouseError, StoppedError, UsageError
@@ -466,22 +466,30 @@ def sql(
     as_of: Annotated[
         str | None, typer.Option(metavar="RUN", help="Every table as it was after this run.")
     ] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Answer JDBC tools there instead, until stopped."),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Query every table with spark-sql, VERSION AS OF and TIMESTAMP AS OF included."""
     settings = configuration.load(home=home)
+    listen = serving.address(serve) if serve else None
+    if listen and (query or as_json):
+        raise UsageError("--serve answers queries that come over JDBC: give neither a query nor --json.")
     if not any(warehouse.exists(settings.place, table) for table in TABLES):
         raise UsageError(f"{settings.place.warehouse} holds no tables yet. Run `lakehouse run` first.")
     if as_json and not query:
         raise UsageError("--json prints the result of a query: give one.")
     declared = shell.declarations(settings.place, runs.versions(settings.place, as_of) if as_of else None)
     with tempfile.TemporaryDirectory(prefix="lakehouse-sql-") as scratch:
-        status = (
-            shell.query_json(settings, query, declared, Path(scratch))
-            if as_json and query
-            else shell.run(settings, query, declared, Path(scratch))
-        )
+        if listen:
+            status = serving.serve(settings, listen, declared, Path(scratch))
+        elif as_json and query:
+            status = shell.query_json(settings, query, declared, Path(scratch))
+        else:
+            status = shell.run(settings, query, declared, Path(scratch))
     raise typer.Exit(status)
 
 
