@@ -33,12 +33,11 @@ import silver.suites
 import silver.verify
 import silver.window
 from bronze.intake import Intake
-from conf import claim, console, failure, log, objects, rounds, runs, shell, upkeep, warehouse, work
+from conf import claim, console, failure, log, objects, options, rounds, runs, shell, upkeep, warehouse, work
 from conf import findings as findings_
 from conf import settings as configuration
 from conf.errors import DIFFERENCE_FOUND, GATE_REFUSED, UsageError
 from conf.home import Home
-from conf.options import ByTime, FromHour, HomeOption, Interval, JsonOption, Share, Start, ToHour
 from conf.session import Spark
 from conf.settings import KAFKA, Settings
 from conf.tables import SILVER_EVENTS, TABLES
@@ -101,19 +100,17 @@ class Report:
 def generate(
     events: Annotated[int, typer.Option(help="Distinct valid events.")] = 100_000,
     hours: Annotated[int, typer.Option(help="Hours they spread over, one file an hour.")] = 24,
-    start: Start = "2026-03-01T00:00:00Z",  # type: ignore[assignment]
+    start: options.Start = "2026-03-01T00:00:00Z",  # type: ignore[assignment]
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
     format_: Annotated[Literal["json", "csv", "parquet"], typer.Option("--format")] = "json",
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress (json and csv).")] = False,
-    duplicates: Share = 0.01,
-    late: Share = 0.02,
-    malformed: Share = 0.005,
-    to: Annotated[
-        Literal["files", "kafka"], typer.Option(help="Landing, or the topic of kafka_topic.")
-    ] = "files",
-    rate: Annotated[int | None, typer.Option(help="Records a second (kafka) [default: all at once].")] = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
+    duplicates: options.Share = 0.01,
+    late: options.Share = 0.02,
+    malformed: options.Share = 0.005,
+    to: options.To = "files",
+    rate: options.Rate = None,
+    home: options.HomeOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Write hourly deliveries into landing, and beside them the exact gold they must give."""
     settings = configuration.load(home=home)
@@ -151,8 +148,8 @@ def run(
     accept_lost: Annotated[
         bool, typer.Option("--accept-lost", help="Go on although Kafka lost records that were never taken.")
     ] = False,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
+    home: options.HomeOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Take everything that has arrived since the last run, through to gold."""
     with work.holding("run", home) as at_work:
@@ -184,8 +181,8 @@ def _tell(report: Report, settings: Settings, heard: Heard) -> None:
 
 @app.command()
 def stream(
-    interval: Interval = "30s",  # type: ignore[assignment]
-    home: HomeOption = None,
+    interval: options.Interval = "30s",  # type: ignore[assignment]
+    home: options.HomeOption = None,
 ) -> None:
     """Take everything that arrives, through to gold, again and again until stopped."""
     latest = Streamed(Report(""))
@@ -295,7 +292,7 @@ def _start(report: Report, place: Home, spark: Spark) -> SparkSession:
         with _timed(report, "Spark start"):
             warehouse.create_missing(spark.session, place)
         spark.ready = True
-    warehouse.note_run(spark.session, report.run)
+    spark.works_for(report.run)
     return spark.session
 
 
@@ -338,19 +335,19 @@ def _show(report: Report, settings: Settings) -> None:
 
 @app.command()
 def reprocess(
-    from_: FromHour = None,
-    to: ToHour = None,
+    from_: options.FromHour = None,
+    to: options.ToHour = None,
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Refused records instead, those alone.")
     ] = False,
     bronze_version: Annotated[
         int | None, typer.Option(help="From what bronze.events held at this version.")
     ] = None,
-    bronze_timestamp: ByTime = None,
+    bronze_timestamp: options.ByTime = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; write nothing.")] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Rebuild although a gate refuses.")] = False,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
+    home: options.HomeOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Rebuild event hours of silver from bronze under today's suite, then gold."""
     asked = silver.decisions.Asked(from_, to, quarantine, bronze_version, bronze_timestamp)
@@ -416,7 +413,7 @@ def _show_moved(
 
 
 @app.command()
-def verify(home: HomeOption = None, as_json: JsonOption = False) -> None:
+def verify(home: options.HomeOption = None, as_json: options.JsonOption = False) -> None:
     """Compute silver again from bronze and gold from silver, and compare with the tables."""
     with work.holding("verify", home) as at_work:
         place = _filled(at_work)
@@ -443,8 +440,8 @@ def verify(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def history(
     table: Annotated[str | None, typer.Argument(help="One table's versions instead.")] = None,
     limit: Annotated[int, typer.Option(help="How many, the newest.", min=1)] = 10,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
+    home: options.HomeOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Runs, newest first: when, what each table gained, and the versions to travel to."""
     place = configuration.load(home=home).place
@@ -459,7 +456,7 @@ def history(
 
 
 @app.command()
-def maintain(home: HomeOption = None, as_json: JsonOption = False) -> None:
+def maintain(home: options.HomeOption = None, as_json: options.JsonOption = False) -> None:
     """Put small files together and take away what no promise needs, within 30 days of time travel."""
     with work.holding("maintain", home) as at_work:
         place = _filled(at_work)
@@ -480,8 +477,8 @@ def report_(
     as_of: Annotated[
         str | None, typer.Option(help="As the tables were after this run (see `history`).")
     ] = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
+    home: options.HomeOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Write the pages on statistics and data quality; they stay as they are when nothing changed."""
     from gold.report import site
@@ -502,15 +499,16 @@ def sql(
     as_of: Annotated[
         str | None, typer.Option(metavar="RUN", help="Every table as it was after this run.")
     ] = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
+    serve: options.Serve = None,
+    home: options.HomeOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Query every table with spark-sql, VERSION AS OF and TIMESTAMP AS OF included."""
     settings = configuration.load(home=home)
     if not any(warehouse.exists(settings.place, table) for table in TABLES):
         raise UsageError(f"{settings.place.warehouse} holds no tables yet. Run `lakehouse run` first.")
     declared = shell.declarations(settings.place, runs.versions(settings.place, as_of) if as_of else None)
-    raise typer.Exit(shell.answer(settings, query, declared, as_json=as_json))
+    raise typer.Exit(shell.answer(settings, query, declared, serve, as_json=as_json))
 
 
 def main() -> None:

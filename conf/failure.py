@@ -42,10 +42,10 @@ def explain(unexpected: BaseException) -> str:
     report = "please report it with that file" if log.where() else "please report it"
     advice = f"{cause} and run again." if cause else f"If it happens again, {report}."
     where = f"The whole story is in {log.where()}. " if log.where() else ""
-    return f"{type(unexpected).__name__}: {_gist(unexpected)[:500]}\n{_SAFE}\n{where}{advice}"
+    return f"{type(unexpected).__name__}: {gist(unexpected)[:500]}\n{_SAFE}\n{where}{advice}"
 
 
-def _gist(unexpected: BaseException) -> str:
+def gist(unexpected: BaseException) -> str:
     """The line that says what happened: of a failure in Java, its innermost cause."""
     lines = [line.strip() for line in str(unexpected).splitlines() if line.strip()]
     if not lines:

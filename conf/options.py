@@ -1,4 +1,4 @@
-"""What a person types on the command line: the options that verbs share, and how times are written."""
+"""What a person types on the command line: options, and how times are written."""
 
 from __future__ import annotations
 
@@ -60,4 +60,7 @@ ToHour = Annotated[
 ]
 ByTime = Annotated[
     datetime | None, typer.Option(parser=utc, metavar="TIME", help="From what was delivered by then.")
+]
+Serve = Annotated[
+    str | None, typer.Option(metavar="[HOST:]PORT", help="Answer JDBC tools there instead, until stopped.")
 ]

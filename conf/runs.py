@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from conf import warehouse
+from conf import notes, warehouse
 from conf.errors import UsageError
 from conf.home import Home
 from conf.shown import Shown
@@ -61,7 +61,7 @@ def commits(home: Home, table: Table) -> list[Commit]:
 
 
 def _commit(table: Table, entry: dict[str, Any]) -> Commit:
-    note, metrics = warehouse.noted(entry), entry.get("operationMetrics", {})
+    note, metrics = notes.noted(entry), entry.get("operationMetrics", {})
     operation = entry.get("operation", "")
 
     of_rows = {} if operation in REWRITES else metrics

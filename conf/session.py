@@ -1,4 +1,4 @@
-"""The one Spark session, set up for Delta, UTC and this machine alone."""
+"""The one Spark session, set up for Delta and UTC, on this machine alone unless told otherwise."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import functools
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyspark
+from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from conf import java, objects
+from conf import cluster, java, notes, objects
+from conf.errors import LakehouseError
 from conf.settings import Settings
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
+LOOPBACK = "127.0.0.1"
 
 
 class Spark:
@@ -50,6 +55,10 @@ class Spark:
         process = getattr(started, "proc", None)
         return process is not None and process.poll() is not None
 
+    def works_for(self, run: str) -> None:
+        """From here on, commits note that this run made them."""
+        notes.run_is(self.session, run)
+
     def work(self) -> str:
         """How many of the tasks at hand are done, in words; empty when idle."""
         if self._session is None or not self._session.done() or self._session.exception():
@@ -68,14 +77,14 @@ class Spark:
         self._pool.shutdown()
 
 
-def spark_settings(settings: Settings, scratch: Path) -> dict[str, str]:
-    """Spark's settings for one process, the ones of `[spark]` last; also read by the spark-sql shell.
+def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> dict[str, str]:
+    """Spark's settings for one process; also read by the spark-sql shell.
 
-    UTC everywhere, nothing beyond loopback, no user interface, scratch beside the tables.
-    `snapshotPartitions` and the few shuffle partitions suit one machine: with Delta's own defaults
-    a MERGE of a few rows starts a hundred tasks.
+    Those of `[spark]` win, then what `spark-submit` was told (`given`). Ours: UTC everywhere, no user
+    interface; on this machine nothing beyond loopback, and scratch beside the tables. A master elsewhere
+    must reach the driver, and its executors have disks of their own.
     """
-    cores = os.cpu_count() or 2
+    master = given.get("spark.master", settings.master)
     jvm = " ".join(
         [
             "-XX:+UseParallelGC",
@@ -85,14 +94,13 @@ def spark_settings(settings: Settings, scratch: Path) -> dict[str, str]:
             f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
         ]
     )
+    loopback = {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
+    local = {"spark.local.dir": str(scratch), **cluster.sized_for(os.cpu_count() or 2)}
     return {
-        "spark.master": settings.master,
+        "spark.master": master,
         "spark.app.name": "lakehouse",
         "spark.driver.memory": settings.driver_memory,
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": jvm,
-        "spark.local.dir": str(scratch),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # Spark's own, and how a Kafka reader is told its password.
@@ -107,48 +115,59 @@ def spark_settings(settings: Settings, scratch: Path) -> dict[str, str]:
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": str(scratch / "none"),
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": str(4 * cores),
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
         # from_json(...).field would otherwise be evaluated once per field.
         "spark.sql.optimizer.enableJsonExpressionOptimization": "false",
-        "spark.databricks.delta.snapshotPartitions": str(cores),
         "spark.databricks.delta.write.txnVersion.autoReset.enabled": "true",
         "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
-        # VACUUM lists a table's folders with so many tasks; 10,000 by default.
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * cores),
         **(objects.spark_settings() if objects.is_address(settings.home) else {}),
+        **(loopback if cluster.is_loopback(master) else {}),
+        **(local if cluster.is_local(master) else cluster.executor_settings()),
+        **given,
         **settings.spark,
     }
 
 
-def environment() -> dict[str, str]:
-    """What a Spark process must find in its environment."""
-    return {
-        "JAVA_HOME": str(java.home()),
-        "PYSPARK_PYTHON": sys.executable,
-        "TZ": "UTC",
-        # Without it the JVM asks the resolver for this machine's own name, and listens on what it says.
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
+def environment(settings: Settings) -> dict[str, str]:
+    """What a Spark process that is yet to start must find in its environment."""
+    # Without it the JVM asks the resolver for this machine's own name, and listens on what it says.
+    loopback = {"SPARK_LOCAL_IP": LOOPBACK} if cluster.is_loopback(settings.master) else {}
+    return {"JAVA_HOME": str(java.home()), "PYSPARK_PYTHON": sys.executable, "TZ": "UTC", **loopback}
 
 
 def start(settings: Settings, scratch: Path, log: Path, commit: str = "") -> SparkSession:
     """The session of this process; starts a JVM when there is none yet, whose own words go to `log`.
 
-    `commit` is noted in every commit as its userMetadata: which run made it.
+    `commit` is noted in every commit as its userMetadata: which run made it. Raises UsageError when a
+    cluster's executors do not see the home, LakehouseError when there is no cluster.
     """
-    os.environ |= environment()
+    given = cluster.submitted()
+    os.environ |= {"TZ": "UTC"} if given else environment(settings)
+    time.tzset()
     scratch.mkdir(parents=True, exist_ok=True)
     builder = SparkSession.builder
-    for name, value in spark_settings(settings, scratch).items():
+    for name, value in spark_settings(settings, scratch, given).items():
         builder = builder.config(name, value)
-    with _words_to(log):
-        spark = builder.config("spark.databricks.delta.commitInfo.userMetadata", commit).getOrCreate()
+    builder = builder.config("spark.databricks.delta.commitInfo.userMetadata", commit)
+    master = given.get("spark.master", settings.master)
+    try:
+        with _words_to(log):
+            spark = builder.getOrCreate()
+    except Py4JJavaError:
+        if cluster.is_local(master):
+            raise
+        raise LakehouseError(
+            f"{master}: Spark did not start there. Nothing was changed. Look whether a master of Spark "
+            f"{pyspark.__version__} is up at that address and can reach this machine, and run again.\n"
+            f"What Spark said is in {log}."
+        ) from None
     # Otherwise pyspark prints a JSON copy of every failed query on stderr.
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    if not cluster.is_local(master):
+        cluster.settle(spark, given | settings.spark, settings.place, scratch)
     return spark
 
 

@@ -16,7 +16,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from conf import session, warehouse
+from conf import serving, session, warehouse
 from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.settings import Settings
@@ -65,14 +65,14 @@ def run(settings: Settings, query: str | None, statements: list[str], scratch: P
     declared.write_text(";\n".join(statements) + ";\n", "utf-8")
     home = Path(pyspark.__file__).parent
     command = [str(home / "bin" / "spark-sql"), "-S", "-i", str(declared)]
-    for name, value in session.spark_settings(settings, scratch).items():
+    for name, value in session.spark_settings(settings, scratch, {}).items():
         command += ["--conf", f"{name}={value}"]
     # Otherwise Delta's own plans are warned of as too wide to print.
     command += ["--conf", "spark.sql.debug.maxToStringFields=1000"]
     command += ["--driver-memory", settings.driver_memory]
     if query is not None:
         command += ["-e", query]
-    environment = os.environ | session.environment() | {"SPARK_HOME": str(home)}
+    environment = os.environ | session.environment(settings) | {"SPARK_HOME": str(home)}
     with subprocess.Popen(command, env=environment, cwd=Path.cwd(), stderr=subprocess.PIPE) as shell:
         said = threading.Thread(target=_pass_on, args=(shell.stderr, len(statements)))
         said.start()
@@ -129,14 +129,21 @@ def _rows(answer: DataFrame) -> list[str]:
     return [text for [text] in answer.select(row).collect()]
 
 
-def answer(settings: Settings, query: str | None, declared: list[str], *, as_json: bool) -> int:
-    """Run the statements, or a prompt when there are none, in a scratch folder; the exit status.
+def answer(
+    settings: Settings, query: str | None, declared: list[str], serve: str | None, *, as_json: bool
+) -> int:
+    """Run the query, or a prompt when there is none, or answer JDBC at the address `serve`; the exit status.
 
-    Raises UsageError for a prompt whose results should be JSON.
+    Raises UsageError for words that do not go together.
     """
+    listen = serving.address(serve) if serve else None
+    if listen and (query or as_json):
+        raise UsageError("--serve answers queries that come over JDBC: give neither a query nor --json.")
     if as_json and not query:
         raise UsageError("--json prints the result of a query: give one.")
     with tempfile.TemporaryDirectory(prefix="lakehouse-sql-") as scratch:
+        if listen:
+            return serving.serve(settings, listen, declared, Path(scratch))
         if as_json and query:
             return query_json(settings, query, declared, Path(scratch))
         return run(settings, query, declared, Path(scratch))

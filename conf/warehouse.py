@@ -7,7 +7,6 @@ tables that could be lost, restored from another day, or disagree with them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,15 +17,12 @@ from deltalake import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import objects
+from conf import notes, objects
 from conf.home import Home
 from conf.tables import TABLES, Table
 
 LANDING = "landing"
 """The source bronze takes from; its marker in bronze.events is the last bronze batch."""
-
-NOTE = "spark.databricks.delta.commitInfo.userMetadata"
-"""What a session notes in each of its commits, as JSON: run, verb, who; a commit may add facts of its own."""
 
 GONE = "gone"
 """The column by which `merge` is told to take a row out."""
@@ -140,47 +136,12 @@ def state(home: Home, table: Table, version: int | None = None) -> DeltaTable:
     return DeltaTable(home.table(table), version=version, storage_options=options)
 
 
-def notes(home: Home, table: Table, after: int) -> dict[int, dict[str, Any]]:
+def noted_since(home: Home, table: Table, after: int) -> dict[int, dict[str, Any]]:
     """By version later than `after`, what its commit noted: run, verb, who and facts of its own."""
     held = state(home, table)
     if after >= held.version():
         return {}
-    return {commit["version"]: noted(commit) for commit in held.history(limit=held.version() - after)}
-
-
-def noted(commit: dict[str, Any]) -> dict[str, Any]:
-    """What one commit of a table's history noted; empty when it was none of ours."""
-    try:
-        facts = json.loads(commit.get("userMetadata") or "{}")
-    except ValueError:
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def note_of(spark: SparkSession, **facts: Any) -> str:
-    """The session's note, with `facts` of one commit."""
-    return json.dumps(json.loads(spark.conf.get(NOTE, "") or "{}") | facts)
-
-
-def note_run(spark: SparkSession, run: str) -> None:
-    """From here on, commits note that this run made them."""
-    spark.conf.set(NOTE, note_of(spark, run=run))
-
-
-def run_of(spark: SparkSession) -> str:
-    """The run the session works for; empty when none."""
-    return str(json.loads(note_of(spark)).get("run", ""))
-
-
-@contextmanager
-def noting(spark: SparkSession, **facts: Any) -> Iterator[None]:
-    """Within it, commits note `facts` as well."""
-    usual = spark.conf.get(NOTE, "") or ""
-    try:
-        spark.conf.set(NOTE, note_of(spark, **facts))
-        yield
-    finally:
-        spark.conf.set(NOTE, usual)
+    return {commit["version"]: notes.noted(commit) for commit in held.history(limit=held.version() - after)}
 
 
 def marker(home: Home, table: Table, source: str) -> int:
@@ -202,7 +163,7 @@ def append(rows: DataFrame, home: Home, table: Table, source: str, upto: int) ->
 
     A second append with the same or a lower `upto` commits nothing.
     """
-    note = note_of(rows.sparkSession, upto=upto)
+    note = notes.of(rows.sparkSession, upto=upto)
     writer = rows.write.format("delta").mode("append").option("userMetadata", note)
     writer.option("txnAppId", source).option("txnVersion", upto).save(home.table(table))
 
@@ -232,7 +193,7 @@ def replace_after(rows: DataFrame, home: Home, table: Table, source: str, taken:
     if marker(home, table, source) <= taken:
         append(rows, home, table, source, upto)
         return
-    note = note_of(rows.sparkSession, upto=upto)
+    note = notes.of(rows.sparkSession, upto=upto)
     writer = rows.write.format("delta").mode("overwrite").option("userMetadata", note)
     writer.option("replaceWhere", f"batch_id > {taken}").save(home.table(table))
 

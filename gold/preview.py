@@ -9,7 +9,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import warehouse
+from conf import notes, warehouse
 from conf.home import Home
 from conf.shown import Shown
 from conf.tables import EVENT_IDENTITY, GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, STATISTICS, Table
@@ -90,7 +90,7 @@ def preview(spark: SparkSession, home: Home, changed: DataFrame) -> Changes:
 def of_run(spark: SparkSession, home: Home) -> Changes:
     """What the session's own run restated."""
     logged = warehouse.read(spark, home, GOLD_RESTATEMENTS)
-    of_run = logged.where(F.col("run_id") == warehouse.run_of(spark))
+    of_run = logged.where(F.col("run_id") == notes.run_of(spark))
     now = [F.col(new).alias(column) for column, new in zip(STATISTICS, NEW, strict=True)]
     return _listed(of_run.select(*BUCKET, *OLD, *now))
 

@@ -13,7 +13,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import log, warehouse
+from conf import log, notes, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, Table
 from gold.progress import note_unchanged, taken, waiting
@@ -146,7 +146,7 @@ def _scope(spark: SparkSession, home: Home, after: int, upto: int) -> Scope:
     touched = days = None
     if after and warehouse.has_feed(home, SILVER_EVENTS, after):
         feed = warehouse.changes(spark, home, SILVER_EVENTS, after, upto)
-        noted = warehouse.notes(home, SILVER_EVENTS, after)
+        noted = warehouse.noted_since(home, SILVER_EVENTS, after)
         causes = {version: note["cause"] for version, note in noted.items() if "cause" in note}
         was_lost = any(note.get("lost") for note in noted.values())
         with warehouse.passing_over_lost_files(spark) if was_lost else nullcontext():
@@ -195,7 +195,7 @@ def _log_restatements(
         return
     log.stage("gold", "logging restatements", spark)
     why = reasons(scope.touched) if scope.touched is not None else None
-    rows = restated(again, why, warehouse.run_of(spark), datetime.now(UTC), upto).coalesce(1)
+    rows = restated(again, why, notes.run_of(spark), datetime.now(UTC), upto).coalesce(1)
     if upto is None:
         rows.write.format("delta").mode("append").save(home.table(GOLD_RESTATEMENTS))
     else:

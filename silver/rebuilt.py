@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from conf import warehouse
+from conf import notes, warehouse
 from conf.tables import SILVER_EVENTS, SILVER_LEDGER, SILVER_QUARANTINE, SILVER_VOLUME
 from silver import differences, ledger, suites
 from silver.accounts import Counted, ledger_rows
@@ -79,6 +79,6 @@ def quarantine(window: Window, decision: Decision, judged: DataFrame, taken: Del
         stays = stays.where(beyond).unionByName(within)
     stays = stays.select(*columns).localCheckpoint()
     if not differences.quarantine(stays, live).isEmpty():
-        note = warehouse.note_of(window.spark)
+        note = notes.of(window.spark)
         writer = stays.write.format("delta").mode("overwrite").option("userMetadata", note)
         writer.save(window.home.table(SILVER_QUARANTINE))

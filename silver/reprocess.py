@@ -14,7 +14,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import log, warehouse
+from conf import log, notes, warehouse
 from conf.errors import LakehouseError
 from conf.home import Home
 from conf.tables import (
@@ -138,12 +138,12 @@ def follow(spark: SparkSession, home: Home, decision: Decision, *, accept: bool 
             return moved
         if suites.unfinished(home) is None:
             suites.begin(spark, home, decision)
-        with warehouse.noting(spark, cause=moved.cause, reprocess=decision.number, lost=True):
+        with notes.noting(spark, cause=moved.cause, reprocess=decision.number, lost=True):
             lost.take_out(scope.window, lost_days)
         scope.window.describe("comparing events")
         changed = _events(scope).localCheckpoint()
         _count_events(moved, changed)
-        with warehouse.noting(spark, cause=moved.cause, reprocess=decision.number):
+        with notes.noting(spark, cause=moved.cause, reprocess=decision.number):
             _write_events(scope.window, changed)
             scope.window.describe("balancing the ledger")
             rebuilt.accounts(scope.window, scope.taken, accounts.count(scope.judged, decision.suite))

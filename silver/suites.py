@@ -16,7 +16,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import warehouse
+from conf import notes, warehouse
 from conf.home import Home
 from conf.tables import SILVER_SUITES
 from silver import rules
@@ -121,7 +121,7 @@ def decide(home: Home, spark: SparkSession, kind: str, suite: rules.Suite, **fac
         "number": decided[-1].number + 1 if decided else 1,
         "kind": kind,
         "definition": suite.definition,
-        "run_id": warehouse.run_of(spark),
+        "run_id": notes.run_of(spark),
         "decided_at": datetime.now(UTC),
     }
     return Decision(**given | facts)

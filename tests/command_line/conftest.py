@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 import lakehouse
-from conf import console, log, warehouse, work
+from conf import console, log, notes, work
 from conf.home import Home
 
 PROGRAM = Path(sys.executable).with_name("lakehouse")
@@ -72,7 +72,7 @@ def shared_spark(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterat
         ready = False
 
         def __init__(self, _settings: object, _scratch: object, _log: object, note: str) -> None:
-            spark.conf.set(warehouse.NOTE, note)
+            spark.conf.set(notes.NOTE, note)
 
         def begin(self) -> None:
             pass
@@ -83,12 +83,15 @@ def shared_spark(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterat
         def is_lost(self) -> bool:
             return False
 
+        def works_for(self, run: str) -> None:
+            notes.run_is(spark, run)
+
         def work(self) -> str:
             return ""
 
     monkeypatch.setattr(work, "Spark", Shared)
     yield
-    spark.conf.unset(warehouse.NOTE)
+    spark.conf.unset(notes.NOTE)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from conf import runs, shell, warehouse
+from conf import notes, runs, shell, warehouse
 from conf.errors import UsageError
 from conf.home import Home
 from conf.tables import BRONZE_EVENTS, SILVER_LEDGER, TABLES
@@ -15,7 +15,7 @@ from conf.tables import BRONZE_EVENTS, SILVER_LEDGER, TABLES
 
 def append(spark, home: Home, run: str, *batches: int, table=BRONZE_EVENTS) -> None:
     """What a run commits: rows of these batches, with its note."""
-    with warehouse.noting(spark, run=run, verb="run", who="ann"):
+    with notes.noting(spark, run=run, verb="run", who="ann"):
         for batch in batches:
             rows = warehouse.local(spark, home, table, [{"batch_id": batch}, {"batch_id": batch}])
             warehouse.append(rows, home, table, warehouse.LANDING, batch)
@@ -80,7 +80,7 @@ def test_an_unknown_table_is_told_with_all_there_are():
 
 def test_a_commit_of_somebody_else_belongs_to_no_run():
     for note in ("", "not json", "[1]", json.dumps("text")):
-        assert warehouse.noted({"userMetadata": note}) == {}
+        assert notes.noted({"userMetadata": note}) == {}
 
 
 def test_every_table_as_a_run_left_it(spark, lake):

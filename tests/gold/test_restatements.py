@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from delta.tables import DeltaTable
 
-from conf import tables, warehouse
+from conf import notes, tables, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, PLACEMENT_DAILY, SILVER_EVENTS, Table
 from gold import preview, progress, publish, restatements, verify
@@ -22,7 +22,7 @@ NOTHING = (None, None, None)
 def add(spark, home: Home, *events: dict[str, Any], **note: Any) -> None:
     frame = warehouse.local(spark, home, SILVER_EVENTS, list(events))
     writer = frame.write.format("delta").mode("append")
-    writer.option("userMetadata", warehouse.note_of(spark, **note)).save(home.table(SILVER_EVENTS))
+    writer.option("userMetadata", notes.of(spark, **note)).save(home.table(SILVER_EVENTS))
 
 
 def silver(spark, home: Home) -> DeltaTable:

@@ -175,7 +175,7 @@ def test_its_gold_equals_the_key(caught_up, sent, table):
 
 def test_every_interval_is_a_run_of_its_own(streamed):
     home, _ = streamed
-    notes = warehouse.notes(home, SILVER_LEDGER, 0)
+    notes = warehouse.noted_since(home, SILVER_LEDGER, 0)
     runs = {note["upto"]: note["run"] for note in notes.values() if note.get("verb") == "stream"}
     assert len(set(runs.values())) == len(runs) >= 2
 
