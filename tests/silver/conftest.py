@@ -13,6 +13,8 @@ import pytest
 
 from conf import tables, warehouse
 from conf.home import Home
+from silver import rules
+from tests.silver.two_batches import filled, with_rule
 
 NOON = datetime(
     2026, 3, 1, 12, tzinfo=UTC
@@ -109,3 +111,18 @@ def rows() -> Callable[..., list[tuple[Any, ...]]]:
         return sorted(kept, key=repr)
 
     return sorted_rows
+
+
+@pytest.fixture
+def suite(monkeypatch, tmp_path) -> Callable[..., None]:
+    """Puts a suite in which some rules differ in force; without any, the usual one."""
+    usual = rules.load
+    return lambda **changed: monkeypatch.setattr(
+        rules, "load", with_rule(tmp_path, **changed) if changed else usual
+    )
+
+
+@pytest.fixture(scope="module")
+def usual(spark, empty_lake, copy_of, deliver, line) -> Home:
+    """Both batches, published under the usual suite."""
+    return filled(spark, copy_of(empty_lake), deliver, line)

@@ -2,91 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
-from delta.tables import DeltaTable
 
 from conf import tables, warehouse
-from conf.errors import LakehouseError, UsageError
-from conf.home import Home
-from silver import accounts, decisions, publish, rebuilt, reprocess, rules, suites, verify
+from conf.errors import UsageError
+from silver import decisions, publish, reprocess, suites, verify
 from silver.decisions import Asked
-
-ELEVEN = datetime(2026, 3, 1, 11, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-THAT_HOUR = Asked(ELEVEN, ELEVEN + HOUR)
-SECOND = 1_772_362_800  # eleven o'clock
-NOON = SECOND + 3600
-SIX = tables.EVENT_IDENTITY
-COUNTS = ("batch_id", "source", "delivered", "accepted", "duplicate", "quarantined")
-COMPARED = (tables.SILVER_EVENTS, tables.SILVER_QUARANTINE, tables.SILVER_LEDGER, tables.SILVER_VOLUME)
-
-
-def with_rule(folder: Any, **changed: Any) -> Callable[..., rules.Suite]:
-    """A way to load suites in which rules of `events` have other arguments."""
-    suite = json.loads((rules.SUITES / "events.json").read_text("utf-8"))
-    for expectation in suite["expectations"]:
-        expectation["kwargs"].update(changed.get(expectation["meta"]["rule"], {}))
-    (folder / "events.json").write_text(json.dumps(suite), "utf-8")
-    load = rules.load
-    return lambda name: load(name, folder if name == "events" else rules.SUITES)
-
-
-LOOSER = {"event_type_is_known": {"value_set": [0, 1, 2]}}
-STRICTER = {"user_id_present": {"regex": "\\Au[0-9]+\\z"}}
-
-
-@pytest.fixture
-def suite(monkeypatch, tmp_path) -> Callable[..., None]:
-    """Puts a suite in which some rules differ in force; without any, the usual one."""
-    usual = rules.load
-    return lambda **changed: monkeypatch.setattr(
-        rules, "load", with_rule(tmp_path, **changed) if changed else usual
-    )
-
-
-def files(line) -> list[dict[str, list[str]]]:
-    """Two batches: an event delivered twice, records only some suites accept, late ones, broken ones."""
-    return [
-        {
-            "a.jsonl": [line("u1"), line("u2", event_type=2), line("x3"), line("u4"), "broken"],
-            "b.jsonl": [line("u1"), line("u5", timestamp=NOON), line("x6", timestamp="no time")],
-        },
-        {
-            "c.jsonl": [line("u2", event_type=2), line("u4"), line("u7"), line("u8", timestamp=SECOND - 1)],
-            "d.jsonl": [
-                line("x9", timestamp=17, event_type=2),
-                line("x3", timestamp=SECOND + 3600),
-                line("u7"),
-            ],
-        },
-    ]
-
-
-def filled(spark, home: Home, deliver, line) -> Home:
-    for number, batch in enumerate(files(line), 1):
-        deliver(home, number, batch)
-        publish.publish(spark, home)
-    return home
-
-
-@pytest.fixture(scope="module")
-def usual(spark, empty_lake, copy_of, deliver, line) -> Home:
-    """Both batches, published under the usual suite."""
-    return filled(spark, copy_of(empty_lake), deliver, line)
-
-
-def run(spark, home: Home, asked: Asked, *, accept: bool = False) -> reprocess.Moved:
-    decision = decisions.decide(spark, home, asked)
-    return reprocess.follow(spark, home, decision, accept=accept)
-
-
-def held(home: Home, rows) -> dict[str, list[tuple[Any, ...]]]:
-    return {table.name: rows(home, table) for table in COMPARED}
+from tests.silver.two_batches import (
+    COUNTS,
+    ELEVEN,
+    HOUR,
+    LOOSER,
+    SIX,
+    STRICTER,
+    THAT_HOUR,
+    filled,
+    held,
+    run,
+)
 
 
 @pytest.mark.parametrize("changed", [STRICTER, LOOSER | STRICTER], ids=["stricter", "both"])
@@ -211,130 +144,6 @@ def test_a_gate_keeps_a_reprocess_back_unless_accepted(
     assert versions(home) == before
     assert run(spark, home, THAT_HOUR, accept=True).events_removed == 990
     assert verify.verify(spark, home) == []
-
-
-STEPS = [
-    (suites, "begin"),
-    (reprocess, "_write_events"),
-    (rebuilt, "_merge_volume"),
-    (rebuilt, "_merge_ledger"),
-    (rebuilt, "quarantine"),
-    (reprocess, "_write_quality"),
-]
-
-
-@pytest.mark.parametrize("asked", [THAT_HOUR, Asked(quarantine=True)], ids=["hours", "quarantine"])
-def test_a_crash_after_any_commit_heals(spark, usual, copy_of, rows, suite, asked):
-    """One attempt after another dies, each a step later; whatever suite is in force by then."""
-    undisturbed, home = copy_of(usual), copy_of(usual)
-    suite(**LOOSER | STRICTER)
-    run(spark, undisturbed, asked)
-    for number, (module, step) in enumerate(STEPS):
-        with pytest.MonkeyPatch.context() as patch:
-            commit = getattr(module, step)
-
-            def dying(*given, commit=commit):
-                commit(*given)
-                raise KeyboardInterrupt
-
-            patch.setattr(module, step, dying)
-            with pytest.raises(KeyboardInterrupt):
-                reprocess.resume(spark, home) if number else run(spark, home, asked)
-        suite()
-    if number:
-        with pytest.raises(LakehouseError, match="half way through silver"):
-            verify.verify(spark, home)
-    reprocess.resume(spark, home)
-    assert held(home, rows) == held(undisturbed, rows)
-    assert verify.verify(spark, home) == []
-    assert reprocess.resume(spark, home) is None
-
-
-def test_a_batch_half_way_is_finished_first(spark, usual, copy_of, deliver, line, suite):
-    home = copy_of(usual)
-    deliver(home, 3, {"e.jsonl": [line("u10"), line("x11")]})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            publish.publish(spark, home)
-    with pytest.raises(LakehouseError, match="half way through silver"):
-        reprocess.preview(spark, home, decisions.decide(spark, home, THAT_HOUR))
-    suite(**STRICTER)
-    reprocess.resume(spark, home)
-    assert run(spark, home, THAT_HOUR).into == {"user_id_present": 2}  # x3, x11
-    assert verify.verify(spark, home) == []
-
-
-@pytest.mark.parametrize(
-    ("damage", "found"),
-    [
-        pytest.param(
-            lambda events, _: events.delete("user_id = 'u1'"),
-            [("silver.events", {"missing": 1, "unexpected": 0, "other_first_delivery": 0})],
-            id="event-gone",
-        ),
-        pytest.param(
-            lambda events, _: events.update("user_id = 'u1'", {"user_id": "'u0'"}),
-            [("silver.events", {"missing": 1, "unexpected": 1, "other_first_delivery": 0})],
-            id="event-changed",
-        ),
-        pytest.param(
-            lambda events, _: events.update("user_id = 'u7'", {"source": "'z'"}),
-            [("silver.events", {"missing": 0, "unexpected": 0, "other_first_delivery": 1})],
-            id="provenance-changed",
-        ),
-        pytest.param(
-            lambda _, table: table(tables.SILVER_QUARANTINE).delete("payload = 'broken'"),
-            [("silver.quarantine", {"missing": 1, "unexpected": 0})],
-            id="refused-record-gone",
-        ),
-        pytest.param(
-            lambda _, table: table(tables.SILVER_VOLUME).delete("batch_id = 2 AND accepted = 1"),
-            [("silver.volume", {"row": "missing"})] * 3,
-            id="volume-gone",
-        ),
-    ],
-)
-def test_verify_finds(spark, usual, copy_of, damage, found):
-    home = copy_of(usual)
-    damage(
-        delta(spark, home, tables.SILVER_EVENTS),
-        lambda table: delta(spark, home, table),
-    )
-    assert [(one.table, one.found) for one in verify.verify(spark, home)] == found
-
-
-def test_a_silver_older_than_decisions_was_judged_by_the_usual_suite(spark, usual, copy_of):
-    home = copy_of(usual)
-    delta(spark, home, tables.SILVER_SUITES).delete()
-    assert verify.verify(spark, home) == []
-
-
-def test_verify_finds_a_changed_ledger(spark, usual, copy_of):
-    home = copy_of(usual)
-    delta(spark, home, tables.SILVER_LEDGER).update("source = 'a.jsonl'", {"duplicate": "duplicate + 1"})
-    [found] = verify.verify(spark, home)
-    assert found.found
-    assert found.expected
-    assert found.where == {"batch_id": 1, "source": "a.jsonl"}
-    assert (found.found["duplicate"], found.expected["duplicate"]) == (1, 0)
-
-
-def test_a_lost_file_is_rebuilt_with_its_whole_day(spark, usual, copy_of, rows):
-    home = copy_of(usual)
-    for file in (home.warehouse / "silver" / "events" / "event_date=2026-03-01").glob("*.parquet"):
-        file.unlink()
-    with pytest.raises(
-        LakehouseError, match="rebuild that whole day first: lakehouse reprocess --from 2026-03-01 "
-    ):
-        run(spark, home, THAT_HOUR)
-    midnight = ELEVEN.replace(hour=0)
-    run(spark, home, Asked(midnight, midnight + 24 * HOUR))
-    assert held(home, rows) == held(usual, rows)
-
-
-def delta(spark, home: Home, table: tables.Table) -> DeltaTable:
-    return DeltaTable.forPath(spark, home.table(table))
 
 
 @pytest.mark.parametrize(
