@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pyspark.sql import SparkSession
+
 from conf import warehouse
 from conf.errors import UsageError
 from conf.home import Home
@@ -86,6 +88,11 @@ def _commit(table: Table, entry: dict[str, Any]) -> Commit:
         changed=rows(changed),
         removed=rows(REMOVED),
     )
+
+
+def begin(spark: SparkSession, run: str) -> None:
+    """From here on, commits note that this run made them."""
+    spark.conf.set(warehouse.NOTE, warehouse.note_of(spark, run=run))
 
 
 def history(home: Home) -> list[Run]:

@@ -145,6 +145,8 @@ def start(settings: Settings, scratch: Path, log: Path, commit: str = "") -> Spa
         builder = builder.config(name, value)
     with _words_to(log):
         spark = builder.config("spark.databricks.delta.commitInfo.userMetadata", commit).getOrCreate()
+    # Otherwise py4j prints a stack trace when a person interrupts it.
+    logging.getLogger().addHandler(logging.NullHandler())
     # Otherwise pyspark prints a JSON copy of every failed query on stderr.
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)

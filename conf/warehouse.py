@@ -161,11 +161,6 @@ def note_of(spark: SparkSession, **facts: Any) -> str:
     return json.dumps(json.loads(spark.conf.get(NOTE, "") or "{}") | facts)
 
 
-def note_run(spark: SparkSession, run: str) -> None:
-    """From here on, commits note that this run made them."""
-    spark.conf.set(NOTE, note_of(spark, run=run))
-
-
 def run_of(spark: SparkSession) -> str:
     """The run the session works for; empty when none."""
     return str(json.loads(note_of(spark)).get("run", ""))
