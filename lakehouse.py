@@ -155,7 +155,7 @@ def run(
     with work.holding("run", home) as at_work:
         report, heard = Report(at_work.run), _heard(at_work.settings.place)
         settings, spark, steps = at_work.settings, at_work.spark, (only,) if only else LAYERS
-        _advance(report, settings, spark, steps, accept_batch, accept_lost=accept_lost)
+        _advance(report, settings, spark, steps, accept_batch, accept_lost)
         # Kafka is taken batch by batch, up to where it ended when the run began.
         upto = report.offsets + report.left
         while report.left and report.offsets < upto and not report.refused:
@@ -258,7 +258,6 @@ def _advance(
     spark: Spark,
     steps: tuple[str, ...] = LAYERS,
     accept: int | None = None,
-    *,
     accept_lost: bool = False,
 ) -> None:
     """Run the steps; Spark starts only when one of them has something to do."""

@@ -163,6 +163,8 @@ def start(settings: Settings, scratch: Path, log: Path, commit: str = "") -> Spa
             f"{pyspark.__version__} is up at that address and can reach this machine, and run again.\n"
             f"What Spark said is in {log}."
         ) from None
+    # Otherwise py4j prints a stack trace when a person interrupts it.
+    logging.getLogger().addHandler(logging.NullHandler())
     # Otherwise pyspark prints a JSON copy of every failed query on stderr.
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)

@@ -20,6 +20,7 @@ from confluent_kafka.admin import NewPartitions
 import bronze.topic
 import generator
 import generator.kafka
+import gold.progress
 from conf import kafka, rounds, settings, warehouse
 from conf.home import Home
 from conf.tables import (
@@ -96,6 +97,7 @@ def test_a_broker_killed_and_a_partition_added(program, home, broker: Broker, to
             grown[topic].result(60)
             order(4, START.replace(hour=4))
             eventually("all in silver", lambda: ledger(home)[0] == totals(home)[0])
+            eventually("gold follows", lambda: len(set(gold.progress.waiting(home))) == 1)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
