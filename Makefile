@@ -13,7 +13,7 @@ STALE := stale
 endif
 
 # Most folders share their name with a target.
-.PHONY: help install pipeline stream report test sql verify reprocess maintain lint lock clean stale
+.PHONY: help install pipeline stream report test sql verify reprocess maintain up down lint lock clean stale
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,12 @@ reprocess: install ## Rebuild event hours: FROM=2026-03-02T00:00 TO=2026-03-03T0
 
 maintain: install ## Put small files together, take away what no promise needs
 	@$(BIN)/lakehouse maintain
+
+up: ## Start everything past one machine in containers: storage, Kafka, cluster, stream, JDBC
+	docker compose -f docker/compose.yaml up --build --detach
+
+down: ## Stop the containers; their data stays
+	docker compose --project-name ad-events-lakehouse down
 
 lint: install ## Check style and types
 	@$(BIN)/ruff check .

@@ -46,7 +46,8 @@ def home(environment: Mapping[str, str] = os.environ, shims: Path = Path(sys.pre
             raise UsageError(_unfit(found, version))
     else:
         found = _on_path(environment.get("PATH", os.defpath)) or _bundled()
-    return found if _has_module(found) else _shim(found, shims)
+    stands_in = found.resolve().is_relative_to(shims.resolve())
+    return found if stands_in or _has_module(found) else _shim(found, shims)
 
 
 def _unfit(found: Path, version: int | None) -> str:

@@ -153,3 +153,12 @@ def test_shim_leaves_no_half_written_program_behind(tmp_path, monkeypatch):
         home(tmp_path)
     assert "Nothing was started." in str(failed.value)
     assert not [path for path in (tmp_path / "shims").rglob("*") if stat.S_ISREG(path.lstat().st_mode)]
+
+
+def test_a_shim_given_as_java_home_is_used_as_it_is(tmp_path):
+    """The container image does so; there the folder of shims cannot be written."""
+    shim = home(tmp_path, java_home=java_home(tmp_path / "java", "21.0.8", TRIMMED))
+    link = tmp_path / "link"
+    link.symlink_to(shim)
+    assert home(tmp_path, java_home=link) == link
+    assert list((tmp_path / "shims").iterdir()) == [shim]
