@@ -67,6 +67,8 @@ def test_a_record_and_where_it_came_from(spark, lake, put):
             "reason": None,
             "ingested_at": taken_at,
             "batch_id": 1,
+            "first_offset": None,
+            "end_offset": None,
         }
     ]
     assert (intake.batch_id, intake.files, intake.records, intake.bytes) == (1, 1, 1, 8)
