@@ -102,6 +102,9 @@ def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> 
         "spark.sql.optimizer.enableJsonExpressionOptimization": "false",
         "spark.databricks.delta.write.txnVersion.autoReset.enabled": "true",
         "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
+        # In spark-sql and over JDBC dates are of another Java class than the one Delta takes max(day) from
+        # statistics as: the query would fail.
+        "spark.databricks.delta.optimizeMetadataQuery.enabled": "false",
         **(loopback if cluster.is_loopback(master) else {}),
         **(local if cluster.is_local(master) else cluster.executor_settings()),
         **given,
