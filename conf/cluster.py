@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
-from pyspark import SparkConf, SparkContext
+from pyspark import SparkConf, SparkContext, StorageLevel
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from conf import jars, log, objects
 from conf.errors import UsageError
@@ -52,6 +52,16 @@ def sized_for(cores: int) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": str(min(cores, 50)),
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * cores),
     }
+
+
+def kept(rows: DataFrame) -> DataFrame:
+    """The same rows, computed now and cut from what they were read from.
+
+    They cannot be computed again, so on a cluster two executors hold each: one may be lost.
+    """
+    alone = is_local(rows.sparkSession.sparkContext.master or "")
+    level = StorageLevel.MEMORY_AND_DISK if alone else StorageLevel.MEMORY_AND_DISK_2
+    return rows.localCheckpoint(eager=True, storageLevel=level)
 
 
 def executor_settings() -> dict[str, str]:

@@ -13,7 +13,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import log, notes, warehouse
+from conf import cluster, log, notes, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, Table
 from gold.progress import note_unchanged, taken, waiting
@@ -132,7 +132,7 @@ def _publish(
     """Log and MERGE the buckets of `changed`, and note that silver is taken up to the version, if given."""
     # Cut from the tables it was read from: a cached frame that reads a table is dropped, and so computed
     # again, by each commit to that table, and the MERGEs below are such commits.
-    changed = changed.localCheckpoint(eager=True, storageLevel=StorageLevel.MEMORY_AND_DISK)
+    changed = cluster.kept(changed)
     sizes = {row.table_name: row for row in _sizes(changed).collect()}
     _log_restatements(spark, home, changed, scope, upto)
     for table in GOLD:

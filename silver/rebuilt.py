@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from conf import notes, warehouse
+from conf import cluster, notes, warehouse
 from conf.tables import SILVER_EVENTS, SILVER_LEDGER, SILVER_QUARANTINE, SILVER_VOLUME
 from silver import differences, ledger, suites
 from silver.accounts import Counted, ledger_rows
@@ -50,7 +50,7 @@ def _balanced(
 
 
 def _merge_volume(window: Window, fresh: DataFrame) -> None:
-    changed = differences.volume(fresh, window.read(SILVER_VOLUME).where(window.holds)).localCheckpoint()
+    changed = cluster.kept(differences.volume(fresh, window.read(SILVER_VOLUME).where(window.holds)))
     if not changed.isEmpty():
         upto = F.col("published.batch_id") <= window.upto
         warehouse.merge(window.spark, window.home, SILVER_VOLUME, changed.drop("unknown"), upto)
@@ -77,7 +77,7 @@ def quarantine(window: Window, decision: Decision, judged: DataFrame, taken: Del
         within = of_deliveries(judged, taken.numbered).where(decision.holds(F.col("event_time")))
         beyond = ~decision.holds(F.col("event_time")) | (F.col("batch_id") > window.upto)
         stays = stays.where(beyond).unionByName(within)
-    stays = stays.select(*columns).localCheckpoint()
+    stays = cluster.kept(stays.select(*columns))
     if not differences.quarantine(stays, live).isEmpty():
         note = notes.of(window.spark)
         writer = stays.write.format("delta").mode("overwrite").option("userMetadata", note)

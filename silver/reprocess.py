@@ -14,7 +14,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import log, notes, warehouse
+from conf import cluster, log, notes, warehouse
 from conf.errors import LakehouseError
 from conf.home import Home
 from conf.tables import (
@@ -116,7 +116,7 @@ def preview(spark: SparkSession, home: Home, decision: Decision) -> tuple[Moved,
     scope = _scope(spark, home, decision)
     try:
         moved, _ = _moved(scope)
-        changed = _events(scope).localCheckpoint()
+        changed = cluster.kept(_events(scope))
         _count_events(moved, changed)
     finally:
         scope.judged.unpersist()
@@ -141,7 +141,7 @@ def follow(spark: SparkSession, home: Home, decision: Decision, *, accept: bool 
         with notes.noting(spark, cause=moved.cause, reprocess=decision.number, lost=True):
             lost.take_out(scope.window, lost_days)
         scope.window.describe("comparing events")
-        changed = _events(scope).localCheckpoint()
+        changed = cluster.kept(_events(scope))
         _count_events(moved, changed)
         with notes.noting(spark, cause=moved.cause, reprocess=decision.number):
             _write_events(scope.window, changed)

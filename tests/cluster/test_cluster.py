@@ -30,6 +30,8 @@ SPARK = Path(pyspark.__file__).parent
 PROGRAM = Path(sys.executable).with_name("lakehouse")
 CODE = Path(__file__).parents[2] / "lakehouse.py"
 MEMORY = "768m"
+MERGING = '"layer": "gold", "what": "merging'
+"""The worst moment: what is merged was counted, and is kept by the executors alone."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -127,7 +129,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """A run that loses a worker in the midst, and a verify by spark-submit with the one that is left."""
+    """A run that loses a worker while it merges, and a verify by spark-submit with the one that is left."""
     home, programs = Home(tmp_path_factory.mktemp("shared")), set()
     start = datetime(2026, 3, 1, tzinfo=UTC)
     generator.generate(generator.Order(4_000, 3, start, 7, late=0.05, malformed=0), home)
@@ -137,7 +139,7 @@ def ran(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     }
     words = ["--home", str(home.root)]
     with subprocess.Popen([PROGRAM, "run", *words], env=environment(**settings)) as run:
-        soon(lambda: any('"layer": "silver"' in log.read_text() for log in home.logs.glob("*.jsonl")))
+        soon(lambda: any(MERGING in log.read_text() for log in home.logs.glob("*.jsonl")))
         programs |= set(cluster.programs())
         kill(cluster.workers[0])
         assert run.poll() is None

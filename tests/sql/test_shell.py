@@ -139,6 +139,7 @@ SHOW TABLES IN silver;
 SHOW TABLES IN gold;
 SELECT concat('events ', count(*)) FROM silver.events;
 SELECT concat('events then ', count(*)) FROM silver.events VERSION AS OF 0;
+SELECT max(day) FROM gold.page_daily;
 SELECT placement_id, page_id, views, clicks, distinct_users FROM gold.page_daily
 JOIN silver.events USING (page_id) WHERE page_id = '日本';
 SELEC;
@@ -168,6 +169,7 @@ def test_a_prompt_and_a_query_at_the_same_time(odd, folder):
     assert sorted(line for line in lines if line in names) == sorted(names)
     assert "events 2001" in lines
     assert "events then 0" in lines
+    assert "2026-03-01" in lines
     assert "[p]\\ % 日本 1 0 1" in lines
     assert "still here" in lines
     assert "[PARSE_SYNTAX_ERROR] Syntax error at or near 'SELEC'" in err
