@@ -97,7 +97,6 @@ def test_every_service_lives_on(compose):
     assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in ours)
 
 
-@pytest.mark.skipif("source" not in settings.Settings.model_fields, reason="needs the settings of Kafka")
 @pytest.mark.parametrize("service", ["stream", "thrift"])
 def test_settings_are_understood(compose, monkeypatch, service):
     given = {**compose["services"][service]["environment"]}
