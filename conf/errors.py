@@ -26,6 +26,10 @@ class PassingError(LakehouseError):
     """Something that may pass by itself: a stream tries again."""
 
 
+class EditedError(UsageError, PassingError):
+    """A file that a person may be in the midst of correcting."""
+
+
 class StoppedError(LakehouseError):
     """A person ended the run."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from conf.errors import UsageError
+from conf.errors import EditedError
 from silver.reading import COLUMNS
 
 ROW = "row"
@@ -73,19 +73,19 @@ class Suite:
 def load(name: str, folder: Path = SUITES) -> Suite:
     """The suite `conf/expectations/<name>.json`.
 
-    Raises UsageError when it is no suite, a rule lacks its name, or a row rule uses an expectation that
+    Raises EditedError when it is no suite, a rule lacks its name, or a row rule uses an expectation that
     cannot be told row by row.
     """
     file = folder / f"{name}.json"
     try:
         suite = parse(file.read_text("utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as wrong:
-        raise UsageError(
+        raise EditedError(
             f"{file}: not an expectation suite this lakehouse can run ({type(wrong).__name__}: {wrong}).\n"
             "Nothing was validated. Correct it (the README's “add a rule” shows one) and run again."
         ) from None
     if len({rule.name for rule in suite.rules}) < len(suite.rules):
-        raise UsageError(f"{file}: two rules share a name. Give each its own and run again.")
+        raise EditedError(f"{file}: two rules share a name. Give each its own and run again.")
     return suite
 
 

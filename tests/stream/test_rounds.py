@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from conf import options, rounds
-from conf.errors import LakehouseError, PassingError, UsageError
+from conf.errors import EditedError, LakehouseError, PassingError, UsageError
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +59,8 @@ def script(stop, *outcomes, left=None):
 def test_a_passing_failure_is_tried_again():
     stop = rounds.Stop()
     left: list[object] = []
-    work = script(stop, PassingError("the brokers are away"), ValueError("odd"), False, False, left=left)
+    passing = PassingError("the brokers are away"), EditedError("a half-saved suite"), ValueError("odd")
+    work = script(stop, *passing, False, False, left=left)
     rounds.repeat(work, 0.01, stop)
     assert left == []
 
