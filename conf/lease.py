@@ -67,7 +67,7 @@ def held(lock: UPath, by: dict[str, Any], lost: Callable[[], None]) -> Iterator[
     finally:
         over.set()
         keeper.join()
-        if (seen := _seen(lock)) and seen.by.get("token") == by["token"]:
+        if (seen := _seen(lock)) and _is_by(seen, by):
             lock.fs.call_s3("delete_object", **_named(lock))
 
 
@@ -79,7 +79,7 @@ def _taken(lock: UPath, by: dict[str, Any]) -> str:
         seen = _seen(lock)
     if seen is None:
         return _taken(lock, by)
-    if seen.by.get("token") == by["token"]:
+    if _is_by(seen, by):
         # The store took it and its answer was lost on the way.
         return seen.etag
     if seen.age < LAPSE and not _is_gone(seen.by):
@@ -113,27 +113,25 @@ def _keep(
             etag = _put(lock, by | {"beat": beat}, IfMatch=etag)
             renewed = time.monotonic()
         except Exception:  # noqa: BLE001 - whatever the network does, what counts is whose lease it is
-            etag = _mine(lock, by) or etag
-            if _is_anothers(lock, by) or time.monotonic() - renewed > LAPSE - 2 * BEAT:
+            etag = _still(lock, by, etag)
+            if not etag or time.monotonic() - renewed > LAPSE - 2 * BEAT:
                 lost()
                 return
 
 
-def _mine(lock: UPath, by: dict[str, Any]) -> str:
-    """The ETag, when the lease is ours after all: an answer may be lost on the way."""
+def _still(lock: UPath, by: dict[str, Any], etag: str) -> str:
+    """The ETag to renew by: another than `etag` when an answer was lost on the way, the same when the store
+    does not answer, and empty when the lease is another's.
+    """
     try:
         seen = _seen(lock)
     except Exception:  # noqa: BLE001 - see _keep
-        return ""
-    return seen.etag if seen and seen.by.get("token") == by["token"] else ""
+        return etag
+    return seen.etag if seen and _is_by(seen, by) else ""
 
 
-def _is_anothers(lock: UPath, by: dict[str, Any]) -> bool:
-    try:
-        seen = _seen(lock)
-    except Exception:  # noqa: BLE001 - see _keep
-        return False
-    return seen is None or seen.by.get("token") != by["token"]
+def _is_by(seen: _Seen, by: dict[str, Any]) -> bool:
+    return bool(seen.by.get("token") == by["token"])
 
 
 def _seen(lock: UPath) -> _Seen | None:

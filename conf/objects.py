@@ -104,11 +104,11 @@ def reader_options(at: Path) -> dict[str, str]:
 
 def check(root: Path) -> None:
     """Raise when its bucket cannot be reached with what this process knows of it; a disk is not looked at."""
-    from botocore.exceptions import BotoCoreError
-
     there = far(root)
     if there is None:
         return
+    from botocore.exceptions import BotoCoreError
+
     bucket = there.path.partition("/")[0]
     try:
         there.fs.call_s3("head_bucket", Bucket=bucket)
