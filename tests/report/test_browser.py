@@ -80,7 +80,7 @@ def address(full: Home, served: str, how: str, name: str) -> str:
 
 def open_item(page: Page, where: str, item: str, subject: str = "placement") -> None:
     page.goto(f"{where}#{details.digest(item)}")
-    page.wait_for_function("document.getElementById('item').dataset.drawn")
+    page.locator("#item[data-drawn]").wait_for()
     assert page.locator("#item h2").inner_text() == item, subject
 
 
@@ -122,10 +122,10 @@ def test_an_item_has_its_series_by_day_and_hour(page, full, served, how):
         "62",
     ]
     page.select_option("#by", "hour")
-    page.wait_for_function("document.getElementById('item').dataset.drawn.includes('hour')")
+    page.locator("#item[data-drawn*=hour]").wait_for()
     assert page.locator("#buckets tbody tr").count() == 6 * 24
     page.select_option("#period", "7")
-    page.wait_for_function("document.getElementById('item').dataset.drawn.endsWith('/7')")
+    page.locator("#item[data-drawn$='/7']").wait_for()
 
 
 @pytest.mark.parametrize(("item", "mark"), [("pl1", "area"), ("new", "rect")])
@@ -174,7 +174,7 @@ def test_a_table_sorts_by_the_values_and_not_the_letters(page, full):
 def test_a_table_filters(page, full):
     open_item(page, (full.reports / "pages.html").as_uri(), "page of pl1", "page")
     page.select_option("#by", "hour")
-    page.wait_for_function("document.getElementById('item').dataset.drawn.includes('hour')")
+    page.locator("#item[data-drawn*=hour]").wait_for()
     page.locator("#buckets input").fill("2026-03-20 1")
     assert page.locator("#buckets tbody tr:visible").count() == 10
     assert page.locator("#buckets [role=status]").inner_text() == f"10 of {6 * 24} rows"

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Dialog, Request
+from playwright.sync_api import Dialog, Request, expect
 
 from conf.home import Home
 from conf.tables import (
@@ -170,11 +170,9 @@ def test_a_browser_shows_them_and_does_nothing_else(built, chromium):
         shown = page.locator("#item h2 bdi")
         for text in HOSTILE[::8]:
             page.evaluate("digest => { location.hash = digest }", details.digest(text))
-            page.wait_for_function(
-                "text => document.querySelector('#item h2 bdi').textContent === text", arg=text
-            )
+            expect(shown).to_have_js_property("textContent", text)
             assert shown.evaluate("element => element.children.length") == 0
-    page.wait_for_function("document.getElementById('item').dataset.drawn")
+    page.locator("#item[data-drawn]").wait_for()
     page.close()
     assert heard == []
 
