@@ -204,21 +204,22 @@ def records(lines: DataFrame, sources: DataFrame, batch_id: int, ingested_at: da
     `lines` has value string and staged string; `sources` says which source each staged file is.
     A carriage return before the newline, and lines of only white space, are no part of any record.
     """
-    text = F.make_valid_utf8("value")
+    valid = F.is_valid_utf8("value")
+    text = F.when(valid, F.col("value")).otherwise(F.make_valid_utf8("value"))
     payload = F.when(F.endswith(text, F.lit("\r")), text.substr(F.lit(1), F.length(text) - 1)).otherwise(text)
     taken_at = F.lit(ingested_at)
     return (
-        lines.join(F.broadcast(sources), on="staged", how="inner")
+        lines.where(F.ltrim("value", F.lit(WHITE_SPACE)) != "")
+        .join(F.broadcast(sources), on="staged", how="inner")
         .select(
             payload.alias("payload"),
-            F.is_valid_utf8("value").alias("valid_utf8"),
+            valid.alias("valid_utf8"),
             "source",
             F.lit(None).cast("bigint").alias("source_offset"),
             taken_at.alias("ingested_at"),
             taken_at.cast("date").alias("ingest_date"),
             F.lit(batch_id).cast("bigint").alias("batch_id"),
         )
-        .where(F.trim("payload", F.lit(WHITE_SPACE)) != "")
     )
 
 

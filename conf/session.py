@@ -118,6 +118,8 @@ def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> 
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        # Keys that hardly repeat (an event, a user on a day) would all be looked up in a small map first.
+        "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
         # from_json(...).field would otherwise be evaluated once per field.
         "spark.sql.optimizer.enableJsonExpressionOptimization": "false",
         "spark.databricks.delta.write.txnVersion.autoReset.enabled": "true",
