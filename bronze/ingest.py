@@ -167,9 +167,8 @@ def _write_records(
     spark: SparkSession, home: Home, batch_id: int, ingested_at: datetime, new: list[Judged]
 ) -> None:
     log.stage("bronze", f"writing the records of {len(new)} files", spark, batch=batch_id)
-    text = pa.string()
     names = {"staged": [_staged_name(one) for one in new], "source": [one.found.source for one in new]}
-    sources = spark.createDataFrame(pa.table(names, pa.schema([("staged", text), ("source", text)])))
+    sources = spark.createDataFrame(pa.table(names, pa.schema(dict.fromkeys(names, pa.string()))))
     delivered = records(_staged_lines(spark, home, new), sources, batch_id, ingested_at)
     warehouse.append(delivered, home, BRONZE_EVENTS, warehouse.LANDING, batch_id)
 
@@ -209,9 +208,9 @@ def records(lines: DataFrame, sources: DataFrame, batch_id: int, ingested_at: da
     payload = F.when(F.col("valid_utf8"), whole).otherwise(F.make_valid_utf8(whole))
     taken_at = F.lit(ingested_at)
     # Looked at before the join, each line is looked at once: Spark would put it in the place of each use.
-    judged = lines.select("staged", "value", F.is_valid_utf8("value").alias("valid_utf8"))
     return (
-        judged.where(F.ltrim("value", F.lit(WHITE_SPACE)) != "")
+        lines.select("staged", "value", F.is_valid_utf8("value").alias("valid_utf8"))
+        .where(F.ltrim("value", F.lit(WHITE_SPACE)) != "")
         .join(F.broadcast(sources), on="staged", how="inner")
         .select(
             payload.alias("payload"),

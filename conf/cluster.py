@@ -6,6 +6,8 @@ import importlib.util
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
@@ -16,6 +18,11 @@ from pyspark.sql import DataFrame, SparkSession
 from conf import jars, log, objects
 from conf.errors import UsageError
 from conf.home import Home
+
+FEW_BYTES = 64 << 20
+"""Files of tables up to so large, some million records, are worked on with as few jobs as can be."""
+
+FEW_PARTITIONS = 4
 
 LOOPBACK = re.compile(r"local(\W|$)|spark://(127(\.\d+){3}|localhost|\[::1\])(:|$)")
 
@@ -52,6 +59,24 @@ def sized_for(cores: int) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": str(min(cores, 50)),
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * cores),
     }
+
+
+@contextmanager
+def planned_for(spark: SparkSession, size: int) -> Iterator[None]:
+    """Within it, queries are planned for so many bytes of table files.
+
+    Of a few each job costs more than its work, and adaptive execution makes a job of every shuffle.
+    """
+    partitions = min(spark.sparkContext.defaultParallelism, FEW_PARTITIONS)
+    few = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": str(partitions)}
+    before = {name: str(spark.conf.get(name)) for name in few}
+    try:
+        for name, value in few.items() if size < FEW_BYTES else ():
+            spark.conf.set(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
 
 
 def kept(rows: DataFrame) -> DataFrame:

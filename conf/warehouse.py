@@ -8,6 +8,7 @@ tables that could be lost, restored from another day, or disagree with them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +24,8 @@ from conf.tables import TABLES, Table
 
 LANDING = "landing"
 """The source bronze takes from; its marker in bronze.events is the last bronze batch."""
+
+_WRITE = "spark.databricks.delta.write"
 
 GONE = "gone"
 """The column by which `merge` is told to take a row out."""
@@ -46,11 +49,17 @@ def create_missing(spark: SparkSession, home: Home) -> None:
     """Create every declared table that is not there yet, and every column that a table made by an earlier
     version lacks; a second call changes nothing.
     """
-    for table in TABLES:
-        if not exists(home, table):
-            _create(spark, home, table)
-        else:
-            _add_missing_columns(spark, home, table)
+    # Most of what it takes is waiting: for the log, for the plan, for the next word of Python.
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for made in [pool.submit(_make_complete, spark, home, table) for table in TABLES]:
+            made.result()
+
+
+def _make_complete(spark: SparkSession, home: Home, table: Table) -> None:
+    if exists(home, table):
+        _add_missing_columns(spark, home, table)
+    else:
+        _create(spark, home, table)
 
 
 def _add_missing_columns(spark: SparkSession, home: Home, table: Table) -> None:
@@ -170,18 +179,22 @@ def append(rows: DataFrame, home: Home, table: Table, source: str, upto: int) ->
 
 @contextmanager
 def marking(spark: SparkSession, source: str, upto: int) -> Iterator[None]:
-    """Within it, one MERGE notes in its commit that `source` is taken up to `upto`.
+    """Within it, each MERGE notes in its commit that `source` is taken up to `upto`.
 
     Delta reads the marker of a MERGE from the session; left there, it would silence the next write.
     """
-    marker_settings = {"txnAppId": source, "txnVersion": str(upto)}
+    # Reset by itself it would be gone when the first of several is done.
+    reset = f"{_WRITE}.txnVersion.autoReset.enabled"
+    by_itself = spark.conf.get(reset)
+    marker_settings = {f"{_WRITE}.txnAppId": source, f"{_WRITE}.txnVersion": str(upto)}
     try:
-        for name, value in marker_settings.items():
-            spark.conf.set(f"spark.databricks.delta.write.{name}", value)
+        for name, value in {**marker_settings, reset: "false"}.items():
+            spark.conf.set(name, value)
         yield
     finally:
         for name in marker_settings:
-            spark.conf.unset(f"spark.databricks.delta.write.{name}")
+            spark.conf.unset(name)
+        spark.conf.set(reset, str(by_itself))
 
 
 def replace_after(rows: DataFrame, home: Home, table: Table, source: str, taken: int, upto: int) -> None:

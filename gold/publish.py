@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
-from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark import inheritable_thread_target
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from conf import cluster, log, notes, warehouse
+from conf import cluster, log, notes, sizes, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, Table
 from gold.progress import note_unchanged, taken, waiting
@@ -51,10 +52,12 @@ class Scope:
     """What silver gained since the version gold has taken.
 
     `happened` holds the visits of every touched day, `touched` the changed visits themselves and `buckets`
-    those they fall in; both are None when everything is to be counted. `published` bounds what is compared.
+    those they fall in; both are None when everything is to be counted. `published` bounds what is compared,
+    `bytes` what is read.
     """
 
     happened: DataFrame
+    bytes: int
     published: DataFrame
     touched: DataFrame | None = None
     buckets: DataFrame | None = None
@@ -109,13 +112,14 @@ def _take(spark: SparkSession, home: Home, after: int, upto: int) -> list[Publis
     log.stage("gold", "reading what silver touched", spark, after=after, upto=upto)
     scope = _scope(spark, home, after, upto)
     log.stage("gold", "recounting touched buckets", spark)
-    changed = differences(summarise(scope.happened, scope.buckets), scope.published)
-    try:
-        return _publish(spark, home, changed, scope.touched, upto)
-    finally:
-        for held in (scope.touched, scope.buckets):
-            if held is not None:
-                held.unpersist()
+    with cluster.planned_for(spark, scope.bytes):
+        changed = differences(summarise(scope.happened, scope.buckets), scope.published)
+        try:
+            return _publish(spark, home, changed, scope.touched, upto)
+        finally:
+            for held in (scope.touched, scope.buckets):
+                if held is not None:
+                    held.unpersist()
 
 
 def _publish(
@@ -125,29 +129,57 @@ def _publish(
     # Cut from the tables it was read from: a cached frame that reads a table is dropped, and so computed
     # again, by each commit to that table, and the MERGEs below are such commits.
     changed = cluster.kept(changed)
-    sizes = {row.table_name: row for row in _sizes(changed).collect()}
+    changes = {row.table_name: row for row in _changes(changed).collect()}
     _log_restatements(spark, home, changed, touched, upto)
-    for table in GOLD:
-        if table.name in sizes:
-            _merge(spark, home, table, changed, sizes[table.name], upto)
-    return [Published(name, size.buckets) for name, size in sizes.items()]
+    log.stage("gold", f"merging {sum(change.buckets for change in changes.values()):,} buckets", spark)
+    source = warehouse.identity(home, SILVER_EVENTS)
+    with nullcontext() if upto is None else warehouse.marking(spark, source, upto):
+        _merge_all(spark, home, changed, changes)
+    return [Published(name, change.buckets) for name, change in changes.items()]
+
+
+def _merge_all(spark: SparkSession, home: Home, changed: DataFrame, changes: dict[str, Row]) -> None:
+    """Merge each table that has changes. Most of a MERGE is planning, and the tables are independent, so
+    they are merged beside each other.
+    """
+    merge = inheritable_thread_target(spark)(_merge)
+    with ThreadPoolExecutor(max_workers=len(GOLD)) as pool:
+        merging = [
+            pool.submit(merge, spark, home, table, changed, changes[table.name])
+            for table in GOLD
+            if table.name in changes
+        ]
+        for merged in merging:
+            merged.result()
+
+
+def _merge(spark: SparkSession, home: Home, table: Table, changed: DataFrame, change: Row) -> None:
+    """Make the table's buckets what `changed` says, in one commit.
+
+    `changed` holds whole buckets, recounted: a second call finds nothing that differs.
+    """
+    within = _in_days(f"published.{table.key[-1]}", (change.first, change.last))
+    warehouse.merge(spark, home, table, changed.transform(of_table, table), within)
 
 
 def _scope(spark: SparkSession, home: Home, after: int, upto: int) -> Scope:
     events = warehouse.read_version(spark, home, SILVER_EVENTS, upto)
     if not after or not warehouse.has_feed(home, SILVER_EVENTS, after):
-        return Scope(visits(events), _published(spark, home))
+        return Scope(visits(events), sizes.of_table(home, SILVER_EVENTS), _published(spark, home))
     feed = warehouse.changes(spark, home, SILVER_EVENTS, after, upto)
     noted = warehouse.noted_since(home, SILVER_EVENTS, after)
     causes = {version: note["cause"] for version, note in noted.items() if "cause" in note}
     was_lost = any(note.get("lost") for note in noted.values())
-    with warehouse.passing_over_lost_files(spark) if was_lost else nullcontext():
+    gained = sizes.written_since(home, SILVER_EVENTS, after)
+    passing = warehouse.passing_over_lost_files(spark) if was_lost else nullcontext()
+    with passing, cluster.planned_for(spark, gained):
         touched = visits(feed.transform(caused, causes), "source", "cause").persist()
         counted_anew = buckets(touched).distinct().persist()
         days = [row.day for row in counted_anew.select("day").distinct().collect()]
     happened = visits(events.where(F.col("event_date").isin(days)))
     live = _published(spark, home, (min(days), max(days)) if days else None)
-    return Scope(happened, within(live, counted_anew), touched, counted_anew)
+    size = sizes.of_days(home, SILVER_EVENTS, days)
+    return Scope(happened, size, within(live, counted_anew), touched, counted_anew)
 
 
 def _published(spark: SparkSession, home: Home, days: tuple[date, date] | None = None) -> DataFrame:
@@ -164,7 +196,7 @@ def _in_days(column: str, days: tuple[date, date]) -> Column:
     return (F.col(column) >= F.lit(first)) & (F.col(column) < F.lit(last + timedelta(days=1)))
 
 
-def _sizes(changed: DataFrame) -> DataFrame:
+def _changes(changed: DataFrame) -> DataFrame:
     """One row per table with changes: how many buckets, the first and the last day."""
     return changed.groupBy("table_name").agg(
         F.count(F.lit(1)).alias("buckets"),
@@ -192,17 +224,3 @@ def _log_restatements(
     else:
         source = warehouse.identity(home, SILVER_EVENTS)
         warehouse.append(rows, home, GOLD_RESTATEMENTS, source, upto)
-
-
-def _merge(
-    spark: SparkSession, home: Home, table: Table, changed: DataFrame, size: Any, version: int | None
-) -> None:
-    """Make the table's buckets what `changed` says, in one commit that also notes the silver version.
-
-    `changed` holds whole buckets, recounted: a second call finds nothing that differs.
-    """
-    log.stage("gold", f"merging {size.buckets:,} buckets of {table.short_name}", spark)
-    within = _in_days(f"published.{table.key[-1]}", (size.first, size.last))
-    source = warehouse.identity(home, SILVER_EVENTS)
-    with nullcontext() if version is None else warehouse.marking(spark, source, version):
-        warehouse.merge(spark, home, table, changed.transform(of_table, table), within)

@@ -10,17 +10,17 @@ from __future__ import annotations
 import time
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from conf import warehouse
+from conf import sizes, warehouse
 from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.tables import BRONZE_EVENTS, SILVER_EVENTS, SILVER_LEDGER, SILVER_QUARANTINE
 from silver import accounts, deduplication, deliveries, gate, ledger, quarantine, rules, suites
 from silver.accounts import Counted
 from silver.deliveries import Deliveries
-from silver.validation import Checked, validate
+from silver.validation import Checked, import_ahead, validate
 from silver.window import Outcome, Window
 
 SPANS_SPELLED_OUT = 64
@@ -65,6 +65,8 @@ def publish(spark: SparkSession, home: Home, accept: int | None = None) -> list[
         held = f"batches {done + 1} to {latest} are" if latest > done else "no batch is"
         raise UsageError(f"Batch {accept} is not waiting to be accepted: {held}. Nothing was changed.")
     outcomes: list[Outcome] = []
+    if latest > done:
+        import_ahead()
     for window in _windows(spark, home, done, latest, accept):
         outcomes.append(_take(window, by_name=window.upto == accept))
         if outcomes[-1].refusing:
@@ -111,10 +113,11 @@ def _take(window: Window, *, by_name: bool) -> Outcome:
     judged = _judged(window, taken, suite).persist(StorageLevel.MEMORY_AND_DISK)
     try:
         begun = window.marker(SILVER_EVENTS) >= window.upto
-        counted = accounts.count(judged, suite)
-        outcome.delivered, outcome.quarantined = counted.delivered, counted.quarantined
-        outcome.broken = {name: count for name, count in counted.broken.items() if count}
-        checked = _validated(window, judged, suite, counted, outcome)
+        with window.planned():
+            counted = accounts.count(judged, suite)
+            outcome.delivered, outcome.quarantined = counted.delivered, counted.quarantined
+            outcome.broken = {name: count for name, count in counted.broken.items() if count}
+            checked = _validated(window, judged, suite, counted, outcome)
         refusing, outcome.warnings = gate.breaches(checked, suite, counted.delivered)
         if refusing and not (by_name or begun):
             outcome.refusing = refusing
@@ -126,7 +129,8 @@ def _take(window: Window, *, by_name: bool) -> Outcome:
             else:
                 suites.put_in_force(window.spark, window.home, suite, window.after + 1)
                 _write_events(window, judged, taken.numbered, counted)
-            accounts.write(window, judged, taken, counted, checked, outcome)
+            with window.planned():
+                accounts.write(window, judged, taken, counted, checked, outcome)
     finally:
         judged.unpersist()
     outcome.seconds = time.monotonic() - started
@@ -152,21 +156,24 @@ def _validated(
 
 
 def _write_events(window: Window, judged: DataFrame, numbered: DataFrame, counted: Counted) -> None:
-    if counted.quarantined or window.marker(SILVER_QUARANTINE) > window.after:
-        window.describe(f"writing {counted.quarantined:,} refused records to quarantine")
-        window.replace(quarantine.of_deliveries(judged, numbered), SILVER_QUARANTINE)
-    if counted.delivered > counted.quarantined:
+    valid = judged.where("NOT refused")
+    with window.planned():
+        if counted.quarantined or window.marker(SILVER_QUARANTINE) > window.after:
+            window.describe(f"writing {counted.quarantined:,} refused records to quarantine")
+            window.replace(quarantine.of_deliveries(judged, numbered), SILVER_QUARANTINE)
+        spans = ledger.day_spans(valid).collect()
+    if spans:
         valid_records = counted.delivered - counted.quarantined
         window.describe(f"removing duplicates among {valid_records:,} records, writing events")
-        valid = judged.where("NOT refused")
         distinct = deduplication.events(valid).transform(deduplication.first_delivery)
-        new = distinct.transform(deduplication.unseen, _known(window, valid))
-        window.append(new.transform(deduplication.accepted, numbered), SILVER_EVENTS)
+        new = distinct.transform(deduplication.unseen, _known(window, spans))
+        # What is known of these days may be much more than the batch.
+        with window.planned(sizes.of_days(window.home, SILVER_EVENTS, [span.day for span in spans])):
+            window.append(new.transform(deduplication.accepted, numbered), SILVER_EVENTS)
 
 
-def _known(window: Window, valid: DataFrame) -> DataFrame:
+def _known(window: Window, spans: list[Row]) -> DataFrame:
     """The part of silver.events the batch could repeat: its days, and in each the span of its events."""
-    spans = ledger.day_spans(valid).collect()
     events = window.read(SILVER_EVENTS)
     in_days = F.col("event_date").isin([span.day for span in spans])
     if len(spans) > SPANS_SPELLED_OUT:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -27,6 +29,20 @@ class Checked:
     observed: tuple[float, ...] = ()
 
 
+def import_ahead() -> None:
+    """Import Great Expectations beside other work: it takes seconds, in which Spark is at work and this
+    process waits for it.
+    """
+    threading.Thread(target=_great_expectations, daemon=True).start()
+
+
+def _great_expectations() -> ModuleType:
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations
+
+    return great_expectations
+
+
 def validate(rows: DataFrame | pd.DataFrame, suite: Suite) -> list[Checked]:
     """Run `suite` on `rows` with Great Expectations; one result a rule, in the suite's order.
 
@@ -34,8 +50,7 @@ def validate(rows: DataFrame | pd.DataFrame, suite: Suite) -> list[Checked]:
 
     Raises RuntimeError when an expectation could not be evaluated at all (a column is missing).
     """
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    import great_expectations as gx
+    gx = _great_expectations()
     from great_expectations.core.expectation_suite import ExpectationSuite
     from great_expectations.data_context.types.base import ProgressBarsConfig
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import log, warehouse
+from conf import cluster, log, sizes, warehouse
 from conf.home import Home
-from conf.tables import Table
+from conf.tables import BRONZE_EVENTS, Table
 
 STREAM_GOES_ON = (
     "The stream goes on taking deliveries, and judges again when one came or the suite was changed. To "
@@ -34,6 +35,11 @@ class Window:
     def holds(self) -> Column:
         """Whether a row belongs to these batches."""
         return (F.col("batch_id") > self.after) & (F.col("batch_id") <= self.upto)
+
+    def planned(self, known: int = 0) -> AbstractContextManager[None]:
+        """Within it, queries are planned for the size of the batch and so many bytes beside it."""
+        size = sizes.past(self.home, BRONZE_EVENTS, "batch_id", self.after)
+        return cluster.planned_for(self.spark, size + known)
 
     def read(self, table: Table) -> DataFrame:
         """The whole table."""

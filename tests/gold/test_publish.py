@@ -192,29 +192,27 @@ def test_an_event_taken_out_and_put_back_changes_no_number(spark, counted, copy_
     assert versions(home) == before
 
 
-def crashed(spark, home: Home, tables_done: int) -> None:
-    """The process dies when so many tables have taken their buckets."""
+def crashed(spark, home: Home, *dying: Table) -> None:
+    """The process dies while these tables have not taken their buckets, and the others have."""
     merge = publish._merge
-    done: list[Table] = []
 
-    def dying(spark, home, table, *rest):
-        if len(done) == tables_done:
+    def merged_or_dead(spark, home, table, *rest):
+        if table in dying:
             raise KeyboardInterrupt
         merge(spark, home, table, *rest)
-        done.append(table)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publish, "_merge", dying)
+        patch.setattr(publish, "_merge", merged_or_dead)
         with pytest.raises(KeyboardInterrupt):
             publish.publish(spark, home)
 
 
 def test_a_crash_between_two_tables_heals(spark, counted, copy_of):
-    """Dies after the first table, tried again dies after two more: the third attempt does what is left."""
+    """Dies when one table is done, then when two more are: the third attempt does what is left."""
     home = copy_of(counted)
     add(spark, home, event("u1", TEN.replace(minute=30)), event("u4", kind=1))
-    crashed(spark, home, 1)
-    crashed(spark, home, 2)
+    crashed(spark, home, PLACEMENT_DAILY, PAGE_HOURLY, PAGE_DAILY)
+    crashed(spark, home, PAGE_DAILY)
     between = versions(home)
     assert buckets(publish.publish(spark, home)) == [0, 0, 0, 1]
     assert versions(home)[:3] == between[:3]
