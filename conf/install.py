@@ -93,7 +93,7 @@ def _check_space() -> None:
     free = shutil.disk_usage(ROOT).free >> 20
     if free < NEEDED_MIB and not any(VENV.glob("lib/python*/site-packages/pyspark-*.dist-info")):
         raise LakehouseError(
-            f"{ROOT}: {free} MiB are free there, installing needs {NEEDED_MIB} MiB and keeps 1,800.\n"
+            f"{ROOT}: {free} MiB are free there, installing needs {NEEDED_MIB} MiB and keeps 2,400.\n"
             "Nothing was installed. Make room and run `make install` again."
         )
 

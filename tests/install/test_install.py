@@ -32,7 +32,7 @@ def test_too_little_room_is_told_before_anything_is_written(checkout, monkeypatc
     with pytest.raises(LakehouseError) as refused:
         install._check_space()
     assert str(refused.value) == (
-        f"{checkout}: 4499 MiB are free there, installing needs 4500 MiB and keeps 1,800.\n"
+        f"{checkout}: 4499 MiB are free there, installing needs 4500 MiB and keeps 2,400.\n"
         "Nothing was installed. Make room and run `make install` again."
     )
     assert not (checkout / ".venv").exists()
