@@ -39,10 +39,15 @@ def in_delta(folder: Path) -> Answers:
 def check(given: Answers, expected: Answers) -> None:
     """Raise WrongAnswerError, with the first row that differs, unless both hold the same rows."""
     for table in GOLD:
-        right = _in_order(expected[table.short_name], table)
-        answer = _in_order(given[table.short_name].select(right.columns).cast(right.schema), table)
-        if not answer.equals(right):
-            raise WrongAnswerError(_difference(answer, right, table))
+        equal(given[table.short_name], expected[table.short_name], table)
+
+
+def equal(given: pl.DataFrame, expected: pl.DataFrame, table: Table) -> None:
+    """The same for one table."""
+    right = _in_order(expected, table)
+    answer = _in_order(given.select(right.columns).cast(right.schema), table)
+    if not answer.equals(right):
+        raise WrongAnswerError(_difference(answer, right, table))
 
 
 def _in_order(rows: pl.DataFrame, table: Table) -> pl.DataFrame:

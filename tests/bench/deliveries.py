@@ -12,6 +12,8 @@ import argparse
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,11 +51,17 @@ def order(events: int, seed: int = 1) -> generator.Order:
 
 def generate(home: Home, events: int, *, strict: bool) -> None:
     """Write the deliveries and their key; with `strict` every kind of malformed record is among them."""
-    every = jsonl.MALFORMATIONS
-    left_out = set() if strict else SYNTAX | SAME_VALUE | LAST_WINS
+    with nullcontext() if strict else read_alike():
+        generator.generate(order(events), home)
+
+
+@contextmanager
+def read_alike() -> Iterator[None]:
+    """Within it the generator makes only those malformed records that any reader refuses or reads alike."""
+    every, left_out = jsonl.MALFORMATIONS, SYNTAX | SAME_VALUE | LAST_WINS
     try:
         jsonl.MALFORMATIONS = tuple(kind for kind in every if kind.name not in left_out)
-        generator.generate(order(events), home)
+        yield
     finally:
         jsonl.MALFORMATIONS = every
 

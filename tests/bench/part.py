@@ -40,7 +40,9 @@ class Row:
 
 def options(part: str, description: str) -> argparse.ArgumentParser:
     """The arguments every part takes."""
-    parser = argparse.ArgumentParser(prog=f"python -m tests.bench.{part}", description=description)
+    parser = argparse.ArgumentParser(
+        prog=f"python -m tests.bench{part and '.'}{part}", description=description
+    )
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help="keeps data for the next call")
     return parser
 

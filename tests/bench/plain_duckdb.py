@@ -3,6 +3,7 @@
 Read, judged and made distinct in memory, counted, the answers written; nothing else is kept. As strict as
 the deliveries ask for, no more: an id is one when it looks as the ids here do, and what an odd record says
 is taken where the same event was delivered in the usual way as well. To DuckDB that costs nothing measurable.
+A user id is 16 hexadecimal digits: as a number it is counted fastest.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ EVENTS = """
 CREATE TEMP TABLE events AS
 SELECT timestamp // 3600 AS hour, event_type, placement_id, page_id, user_id
 FROM (
-    SELECT try_cast(timestamp AS BIGINT) AS timestamp, event_type, banner_id, placement_id, page_id, user_id
+    SELECT try_cast(timestamp AS BIGINT) AS timestamp, event_type, banner_id, placement_id, page_id,
+        try_cast('0x' || user_id AS UBIGINT) AS user_id
     FROM read_json(
         '{landing}/*.jsonl', format = 'newline_delimited', ignore_errors = true,
         columns = {{
@@ -25,9 +27,9 @@ FROM (
         }}
     )
     WHERE event_type IN ('0', '1') AND timestamp NOT LIKE '%.%'
-        AND banner_id LIKE 'b-%' AND placement_id LIKE '%-%' AND page_id LIKE 'p-%' AND length(user_id) = 16
+        AND banner_id LIKE 'b-%' AND placement_id LIKE '%-%' AND page_id LIKE 'p-%'
 )
-WHERE timestamp BETWEEN epoch(TIMESTAMP '2000-01-01') AND epoch(now()) + 3600
+WHERE timestamp BETWEEN epoch(TIMESTAMP '2000-01-01') AND epoch(now()) + 3600 AND user_id IS NOT NULL
 GROUP BY timestamp, event_type, banner_id, placement_id, page_id, user_id
 """
 

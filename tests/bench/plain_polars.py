@@ -4,6 +4,7 @@ Read, judged and made distinct in memory, counted, the answers written; nothing 
 the deliveries ask for, no more: an id is one when it looks as the ids here do, and what an odd record says
 is taken where the same event was delivered in the usual way as well. Polars' reader ends at the first line
 that is no JSON: with `--strict` lines are looked at before they are parsed, which costs half as much again.
+A user id is 16 hexadecimal digits: as a number it is counted fastest, the other ids as those of a dictionary.
 """
 
 from __future__ import annotations
@@ -46,10 +47,11 @@ def strict(landing: Path) -> pl.LazyFrame:
 
 
 def distinct(read: pl.LazyFrame) -> pl.DataFrame:
-    """One row per valid event. Ids as numbers of a dictionary: what follows is faster than with texts."""
+    """One row per valid event."""
     seconds = pl.col("timestamp").cast(pl.Int64, strict=False)
     kind = pl.col("event_type").cast(pl.Int8)
-    ids = [pl.col(name).cast(pl.Categorical) for name in FIELDS[2:]]
+    user = pl.col("user_id").str.to_integer(base=16, dtype=pl.UInt64, strict=False)
+    ids = [pl.col(name).cast(pl.Categorical) for name in FIELDS[2:5]]
     return (
         read.filter(
             pl.col("event_type").is_in(["0", "1"]),
@@ -57,9 +59,9 @@ def distinct(read: pl.LazyFrame) -> pl.DataFrame:
             pl.col("banner_id").str.starts_with("b-"),
             pl.col("placement_id").str.contains("-", literal=True),
             pl.col("page_id").str.starts_with("p-"),
-            pl.col("user_id").str.len_bytes() == 16,
+            user.is_not_null(),
         )
-        .select(seconds, kind, *ids)
+        .select(seconds, kind, *ids, user)
         .unique()
         .collect(engine="streaming")
     )

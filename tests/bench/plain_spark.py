@@ -75,8 +75,14 @@ def answer(distinct: DataFrame, subject: str, bucket: Column) -> DataFrame:
 
 
 def main(landing: Path, answers: Path, memory: str, *, strict: bool = False) -> None:
-    """Write the Delta tables `placement_hourly` and its like."""
+    """Write the Delta tables `placement_hourly` and its like, in a session of its own."""
     spark = session(memory, answers / "scratch")
+    write(spark, landing, answers, strict=strict)
+    spark.stop()
+
+
+def write(spark: SparkSession, landing: Path, answers: Path, *, strict: bool = False) -> None:
+    """One job after the other, each from the JSON to its table."""
     buckets = {
         "hourly": F.date_trunc("hour", "timestamp").alias("hour"),
         "daily": F.to_date("timestamp").alias("day"),
@@ -85,7 +91,6 @@ def main(landing: Path, answers: Path, memory: str, *, strict: bool = False) -> 
         for name, bucket in buckets.items():
             counted = answer(events(spark, str(landing), strict=strict), f"{subject}_id", bucket)
             counted.write.format("delta").save(str(answers / f"{subject}_{name}"))
-    spark.stop()
 
 
 if __name__ == "__main__":
