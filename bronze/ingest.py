@@ -204,21 +204,24 @@ def records(lines: DataFrame, sources: DataFrame, batch_id: int, ingested_at: da
     `lines` has value string and staged string; `sources` says which source each staged file is.
     A carriage return before the newline, and lines of only white space, are no part of any record.
     """
-    text = F.make_valid_utf8("value")
-    payload = F.when(F.endswith(text, F.lit("\r")), text.substr(F.lit(1), F.length(text) - 1)).otherwise(text)
+    is_return = F.endswith("value", F.lit("\r"))
+    whole = F.when(is_return, F.substr("value", F.lit(1), F.length("value") - 1)).otherwise(F.col("value"))
+    payload = F.when(F.col("valid_utf8"), whole).otherwise(F.make_valid_utf8(whole))
     taken_at = F.lit(ingested_at)
+    # Looked at before the join, each line is looked at once: Spark would put it in the place of each use.
+    judged = lines.select("staged", "value", F.is_valid_utf8("value").alias("valid_utf8"))
     return (
-        lines.join(F.broadcast(sources), on="staged", how="inner")
+        judged.where(F.ltrim("value", F.lit(WHITE_SPACE)) != "")
+        .join(F.broadcast(sources), on="staged", how="inner")
         .select(
             payload.alias("payload"),
-            F.is_valid_utf8("value").alias("valid_utf8"),
+            "valid_utf8",
             "source",
             F.lit(None).cast("bigint").alias("source_offset"),
             taken_at.alias("ingested_at"),
             taken_at.cast("date").alias("ingest_date"),
             F.lit(batch_id).cast("bigint").alias("batch_id"),
         )
-        .where(F.trim("payload", F.lit(WHITE_SPACE)) != "")
     )
 
 

@@ -54,7 +54,8 @@ def main() -> int:
         _check_space()
         _make_venv()
         _install_packages(lock)
-        _fetch_jars(lock)
+        _run("conf.jars", lock)
+        _run("conf.classes", lock)
         shutil.rmtree(SCRATCH, ignore_errors=True)
         # make compares this with the folder it runs in: a moved checkout installs again.
         STAMP.write_text(f"{Path.cwd()}\n", encoding="utf-8")
@@ -187,9 +188,9 @@ def _pip(lock: int, *arguments: str) -> None:
         )
 
 
-def _fetch_jars(lock: int) -> None:
+def _run(module: str, lock: int) -> None:
     """With the checkout's Python, which has Java and the certificates."""
-    done = subprocess.run([PYTHON, "-m", "conf.jars"], cwd=ROOT, check=False, pass_fds=(lock,))
+    done = subprocess.run([PYTHON, "-m", module], cwd=ROOT, check=False, pass_fds=(lock,))
     if done.returncode != 0:
         sys.exit(done.returncode)
 

@@ -17,7 +17,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from conf import cluster, java, notes, objects
+from conf import classes, cluster, java, notes, objects
 from conf.errors import LakehouseError
 from conf.settings import Settings
 
@@ -92,6 +92,7 @@ def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> 
             "-Dfile.encoding=UTF-8",
             f'"-Djava.io.tmpdir={scratch}"',
             f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
+            *classes.options(java.home()),
         ]
     )
     loopback = {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
@@ -118,6 +119,12 @@ def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> 
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        # Keys that hardly repeat (an event, a user on a day) would all be looked up in a small map first.
+        "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
+        # What is cached is read a few times and dropped: compressing it costs more than it saves.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
+        # A file open for each day a task meets, instead of sorting its rows by day.
+        "spark.sql.maxConcurrentOutputFileWriters": "64",
         # from_json(...).field would otherwise be evaluated once per field.
         "spark.sql.optimizer.enableJsonExpressionOptimization": "false",
         "spark.databricks.delta.write.txnVersion.autoReset.enabled": "true",

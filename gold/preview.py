@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from conf import notes, warehouse
 from conf.home import Home
 from conf.shown import Shown
-from conf.tables import EVENT_IDENTITY, GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, STATISTICS, Table
-from gold.restatements import BUCKET, NEW
-from gold.statistics import OLD, any_table, buckets, differences, summarise, visits
+from conf.tables import EVENT_IDENTITY, GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, STATISTICS
+from gold.restatements import NEW
+from gold.statistics import BUCKET, OLD, buckets, differences, published, summarise, visits, within
 
 MOST = 10_000
 """Buckets listed one by one, the largest changes; the totals count all of them."""
@@ -77,14 +77,17 @@ def preview(spark: SparkSession, home: Home, changed: DataFrame) -> Changes:
     true where the event would be taken out, where it would be new.
     """
     come, go = changed.where("unknown"), changed.where(warehouse.GONE)
-    touched = visits(come.unionByName(go))
-    days = [row.day for row in touched.select("day").distinct().collect()]
-    live = warehouse.read(spark, home, SILVER_EVENTS).where(F.col("event_date").isin(days))
-    stay = live.join(go.select(*EVENT_IDENTITY), on=list(EVENT_IDENTITY), how="left_anti")
-    events = visits(stay.select(*live.columns).unionByName(come.select(*live.columns)))
-    return _listed(
-        reduce(DataFrame.unionAll, [_changed(spark, home, events, touched, table) for table in GOLD])
-    )
+    touched = visits(come.unionByName(go)).transform(buckets).distinct().persist()
+    try:
+        days = [row.day for row in touched.select("day").distinct().collect()]
+        live = warehouse.read(spark, home, SILVER_EVENTS).where(F.col("event_date").isin(days))
+        stay = live.join(go.select(*EVENT_IDENTITY), on=list(EVENT_IDENTITY), how="left_anti")
+        events = visits(stay.select(*live.columns).unionByName(come.select(*live.columns)))
+        held = [published(warehouse.read(spark, home, table), table) for table in GOLD]
+        before = reduce(DataFrame.unionAll, held).transform(within, touched)
+        return _listed(differences(summarise(events, touched), before))
+    finally:
+        touched.unpersist()
 
 
 def of_run(spark: SparkSession, home: Home) -> Changes:
@@ -93,15 +96,6 @@ def of_run(spark: SparkSession, home: Home) -> Changes:
     of_run = logged.where(F.col("run_id") == notes.run_of(spark))
     now = [F.col(new).alias(column) for column, new in zip(STATISTICS, NEW, strict=True)]
     return _listed(of_run.select(*BUCKET, *OLD, *now))
-
-
-def _changed(
-    spark: SparkSession, home: Home, events: DataFrame, touched: DataFrame, table: Table
-) -> DataFrame:
-    of_table = F.broadcast(buckets(touched, table))
-    happened = events.join(of_table, on=list(table.key), how="left_semi")
-    published = warehouse.read(spark, home, table).join(of_table, on=list(table.key), how="left_semi")
-    return differences(summarise(happened, table), published, table).transform(any_table, table)
 
 
 def _listed(changed: DataFrame) -> Changes:

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -17,8 +16,8 @@ from conf import cluster, log, notes, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, Table
 from gold.progress import note_unchanged, taken, waiting
-from gold.restatements import BUCKET, NEW, caused, changed_again, reasons, restated
-from gold.statistics import any_table, buckets, differences, of_table, summarise, visits
+from gold.restatements import NEW, caused, changed_again, reasons, restated
+from gold.statistics import BUCKET, buckets, differences, of_table, published, summarise, visits, within
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,14 @@ def said(published: list[Published]) -> str:
 class Scope:
     """What silver gained since the version gold has taken.
 
-    `happened` holds the visits of every touched day, `touched` the changed visits themselves and `days`
-    when they happened; both are None when everything is to be counted.
+    `happened` holds the visits of every touched day, `touched` the changed visits themselves and `buckets`
+    those they fall in; both are None when everything is to be counted. `published` bounds what is compared.
     """
 
     happened: DataFrame
-    touched: DataFrame | None
-    days: list[date] | None
+    published: DataFrame
+    touched: DataFrame | None = None
+    buckets: DataFrame | None = None
 
 
 def publish(spark: SparkSession, home: Home) -> list[Published]:
@@ -82,26 +82,18 @@ def recount(spark: SparkSession, home: Home, first: datetime, end: datetime) -> 
     last = (end - timedelta(microseconds=1)).date()
     events = warehouse.read_version(spark, home, SILVER_EVENTS, version)
     in_days = F.col("event_date").between(F.lit(first.date()), F.lit(last))
-    happened = visits(events.where(in_days)).repartition("user_id").persist(StorageLevel.MEMORY_AND_DISK)
-    by_table = [
-        differences(
-            summarise(happened, table).where(_asked(table, first, end)),
-            warehouse.read(spark, home, table).where(_asked(table, first, end)),
-            table,
-        ).transform(any_table, table)
-        for table in GOLD
-    ]
-    try:
-        return _publish(spark, home, reduce(DataFrame.unionAll, by_table), Scope(happened, None, None), None)
-    finally:
-        happened.unpersist()
+    fresh = visits(events.where(in_days)).transform(summarise).where(_asked(first, end))
+    changed = differences(fresh, _published(spark, home, (first.date(), last)).where(_asked(first, end)))
+    return _publish(spark, home, changed, None, None)
 
 
-def _asked(table: Table, first: datetime, end: datetime) -> Column:
-    bucket = table.key[-1]
-    if bucket == "day":
-        return F.col(bucket).between(F.lit(first.date()), F.lit((end - timedelta(microseconds=1)).date()))
-    return (F.col(bucket) >= F.lit(first)) & (F.col(bucket) < F.lit(end))
+def _asked(first: datetime, end: datetime) -> Column:
+    """Whether an hour is among those asked for, or a day holds any of them."""
+    is_day = F.col("table_name").isin([table.name for table in GOLD if table.key[-1] == "day"])
+    last = (end - timedelta(microseconds=1)).date()
+    of_days = F.col("day").between(F.lit(first.date()), F.lit(last))
+    of_hours = (F.col("bucket") >= F.lit(first)) & (F.col("bucket") < F.lit(end))
+    return of_days & (is_day | of_hours)
 
 
 def _windows(home: Home, after: int, upto: int) -> list[tuple[int, int]]:
@@ -117,24 +109,24 @@ def _take(spark: SparkSession, home: Home, after: int, upto: int) -> list[Publis
     log.stage("gold", "reading what silver touched", spark, after=after, upto=upto)
     scope = _scope(spark, home, after, upto)
     log.stage("gold", "recounting touched buckets", spark)
-    changed = reduce(DataFrame.unionAll, [_changed(spark, home, table, scope) for table in GOLD])
+    changed = differences(summarise(scope.happened, scope.buckets), scope.published)
     try:
-        return _publish(spark, home, changed, scope, upto)
+        return _publish(spark, home, changed, scope.touched, upto)
     finally:
-        scope.happened.unpersist()
-        if scope.touched is not None:
-            scope.touched.unpersist()
+        for held in (scope.touched, scope.buckets):
+            if held is not None:
+                held.unpersist()
 
 
 def _publish(
-    spark: SparkSession, home: Home, changed: DataFrame, scope: Scope, upto: int | None
+    spark: SparkSession, home: Home, changed: DataFrame, touched: DataFrame | None, upto: int | None
 ) -> list[Published]:
     """Log and MERGE the buckets of `changed`, and note that silver is taken up to the version, if given."""
     # Cut from the tables it was read from: a cached frame that reads a table is dropped, and so computed
     # again, by each commit to that table, and the MERGEs below are such commits.
     changed = cluster.kept(changed)
     sizes = {row.table_name: row for row in _sizes(changed).collect()}
-    _log_restatements(spark, home, changed, scope, upto)
+    _log_restatements(spark, home, changed, touched, upto)
     for table in GOLD:
         if table.name in sizes:
             _merge(spark, home, table, changed, sizes[table.name], upto)
@@ -143,34 +135,33 @@ def _publish(
 
 def _scope(spark: SparkSession, home: Home, after: int, upto: int) -> Scope:
     events = warehouse.read_version(spark, home, SILVER_EVENTS, upto)
-    touched = days = None
-    if after and warehouse.has_feed(home, SILVER_EVENTS, after):
-        feed = warehouse.changes(spark, home, SILVER_EVENTS, after, upto)
-        noted = warehouse.noted_since(home, SILVER_EVENTS, after)
-        causes = {version: note["cause"] for version, note in noted.items() if "cause" in note}
-        was_lost = any(note.get("lost") for note in noted.values())
-        with warehouse.passing_over_lost_files(spark) if was_lost else nullcontext():
-            touched = visits(feed.transform(caused, causes), "source", "cause").persist()
-            days = [row.day for row in touched.select("day").distinct().collect()]
-        events = events.where(F.col("event_date").isin(days))
-    happened = visits(events).repartition("user_id").persist(StorageLevel.MEMORY_AND_DISK)
-    return Scope(happened, touched, days)
+    if not after or not warehouse.has_feed(home, SILVER_EVENTS, after):
+        return Scope(visits(events), _published(spark, home))
+    feed = warehouse.changes(spark, home, SILVER_EVENTS, after, upto)
+    noted = warehouse.noted_since(home, SILVER_EVENTS, after)
+    causes = {version: note["cause"] for version, note in noted.items() if "cause" in note}
+    was_lost = any(note.get("lost") for note in noted.values())
+    with warehouse.passing_over_lost_files(spark) if was_lost else nullcontext():
+        touched = visits(feed.transform(caused, causes), "source", "cause").persist()
+        counted_anew = buckets(touched).distinct().persist()
+        days = [row.day for row in counted_anew.select("day").distinct().collect()]
+    happened = visits(events.where(F.col("event_date").isin(days)))
+    live = _published(spark, home, (min(days), max(days)) if days else None)
+    return Scope(happened, within(live, counted_anew), touched, counted_anew)
 
 
-def _changed(spark: SparkSession, home: Home, table: Table, scope: Scope) -> DataFrame:
-    """The buckets of one table whose numbers differ, in the shape all tables share."""
-    happened, published = scope.happened, warehouse.read(spark, home, table)
-    if scope.touched is not None and scope.days:
-        touched = F.broadcast(buckets(scope.touched, table))
-        happened = happened.join(touched, on=list(table.key), how="left_semi")
-        published = published.where(_in_days(table.key[-1], scope.days))
-        published = published.join(touched, on=list(table.key), how="left_semi")
-    return differences(summarise(happened, table), published, table).transform(any_table, table)
+def _published(spark: SparkSession, home: Home, days: tuple[date, date] | None = None) -> DataFrame:
+    """What the four tables hold, or only of these days and those between."""
+    held = {table: warehouse.read(spark, home, table) for table in GOLD}
+    if days:
+        held = {table: rows.where(_in_days(table.key[-1], days)) for table, rows in held.items()}
+    return reduce(DataFrame.unionAll, [published(rows, table) for table, rows in held.items()])
 
 
-def _in_days(column: str, days: list[date]) -> Column:
+def _in_days(column: str, days: tuple[date, date]) -> Column:
     """Literal bounds, so that files of other days stay unread; a bucket within them may be another day's."""
-    return (F.col(column) >= F.lit(min(days))) & (F.col(column) < F.lit(max(days) + timedelta(days=1)))
+    first, last = days
+    return (F.col(column) >= F.lit(first)) & (F.col(column) < F.lit(last + timedelta(days=1)))
 
 
 def _sizes(changed: DataFrame) -> DataFrame:
@@ -183,7 +174,7 @@ def _sizes(changed: DataFrame) -> DataFrame:
 
 
 def _log_restatements(
-    spark: SparkSession, home: Home, changed: DataFrame, scope: Scope, upto: int | None
+    spark: SparkSession, home: Home, changed: DataFrame, touched: DataFrame | None, upto: int | None
 ) -> None:
     """Log the buckets that were published before; nothing is written when there are none."""
     logged = warehouse.read(spark, home, GOLD_RESTATEMENTS)
@@ -194,7 +185,7 @@ def _log_restatements(
     if again.isEmpty():
         return
     log.stage("gold", "logging restatements", spark)
-    why = reasons(scope.touched) if scope.touched is not None else None
+    why = reasons(touched) if touched is not None else None
     rows = restated(again, why, notes.run_of(spark), datetime.now(UTC), upto).coalesce(1)
     if upto is None:
         rows.write.format("delta").mode("append").save(home.table(GOLD_RESTATEMENTS))
@@ -211,7 +202,7 @@ def _merge(
     `changed` holds whole buckets, recounted: a second call finds nothing that differs.
     """
     log.stage("gold", f"merging {size.buckets:,} buckets of {table.short_name}", spark)
-    within = _in_days(f"published.{table.key[-1]}", [size.first, size.last])
+    within = _in_days(f"published.{table.key[-1]}", (size.first, size.last))
     source = warehouse.identity(home, SILVER_EVENTS)
     with nullcontext() if version is None else warehouse.marking(spark, source, version):
         warehouse.merge(spark, home, table, changed.transform(of_table, table), within)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from conf.tables import GOLD, STATISTICS, Table
-from gold.statistics import OLD
+from conf.tables import STATISTICS
+from gold.statistics import BUCKET, OLD, buckets
 
 LATE, REPROCESS, RULE_CHANGE = CAUSES = ("late", "reprocess", "rule_change")
 """Why a number changes. Where several did it, the last of them in this order is named."""
 
-BUCKET = ("table_name", "key", "bucket")
 NEW = tuple(f"new_{column}" for column in STATISTICS)
 
 
@@ -43,16 +41,10 @@ def reasons(touched: DataFrame) -> DataFrame:
     """One row per bucket of any table that a changed event falls in: table_name, key, bucket timestamp,
     cause int, sources array<string>, sorted.
     """
-    return reduce(DataFrame.unionAll, [_of_table(touched, table) for table in GOLD])
-
-
-def _of_table(touched: DataFrame, table: Table) -> DataFrame:
-    subject, bucket = table.key
-    return touched.groupBy(
-        F.lit(table.name).alias("table_name"),
-        F.col(subject).alias("key"),
-        F.col(bucket).cast("timestamp").alias("bucket"),
-    ).agg(F.max("cause").alias("cause"), F.sort_array(F.collect_set("source")).alias("sources"))
+    of_bucket = buckets(touched, "source", "cause").groupBy(*BUCKET)
+    return of_bucket.agg(
+        F.max("cause").alias("cause"), F.sort_array(F.collect_set("source")).alias("sources")
+    )
 
 
 def restated(

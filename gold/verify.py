@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -11,7 +10,7 @@ from conf.findings import MOST, Finding
 from conf.home import Home
 from conf.tables import SILVER_EVENTS, STATISTICS, Table
 from gold.progress import taken
-from gold.statistics import OLD, differences, summarise, visits
+from gold.statistics import OLD, differences, published, summarise, visits
 
 
 def verify(spark: SparkSession, home: Home) -> list[Finding]:
@@ -25,27 +24,29 @@ def verify(spark: SparkSession, home: Home) -> list[Finding]:
     for version, tables in counted_from.items():
         log.stage("gold", f"counting version {version} of silver.events again", spark)
         events = warehouse.read_version(spark, home, SILVER_EVENTS, version)
-        happened = visits(events).repartition("user_id").persist(StorageLevel.MEMORY_AND_DISK)
+        names = [table.name for table in tables]
+        fresh = visits(events).transform(summarise).where(F.col("table_name").isin(names)).persist()
         try:
             for table in tables:
-                findings += _differing(happened, warehouse.read(spark, home, table), table)
+                held = published(warehouse.read(spark, home, table), table)
+                findings += _differing(fresh.where(F.col("table_name") == table.name), held, table)
         finally:
-            happened.unpersist()
+            fresh.unpersist()
     return findings
 
 
-def _differing(happened: DataFrame, published: DataFrame, table: Table) -> list[Finding]:
-    changed = differences(summarise(happened, table), published, table)
-    in_order = changed.orderBy(*[F.col(name) for name in reversed(table.key)])
+def _differing(fresh: DataFrame, published: DataFrame, table: Table) -> list[Finding]:
+    in_order = differences(fresh, published).orderBy("bucket", "key")
     return [_finding(table, row) for row in in_order.limit(MOST).collect()]
 
 
 def _finding(table: Table, row: Row) -> Finding:
+    subject, unit = table.key
     found = {name: row[old] for name, old in zip(STATISTICS, OLD, strict=True)}
     expected = {name: row[name] for name in STATISTICS}
     return Finding(
         table.name,
-        {name: row[name] for name in table.key},
+        {subject: row.key, unit: row.day if unit == "day" else row.bucket},
         None if row[OLD[0]] is None else found,
         None if row[STATISTICS[0]] is None else expected,
     )

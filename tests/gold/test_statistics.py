@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyspark.sql import functions as F
 
 from conf.tables import PAGE_DAILY, PAGE_HOURLY, PLACEMENT_DAILY, PLACEMENT_HOURLY, Table
 from gold import statistics
@@ -92,16 +93,27 @@ def happened(spark):
 
 @pytest.mark.parametrize("table", COUNTED, ids=lambda table: table.name)
 def test_summaries(happened, table):
-    summary = statistics.summarise(happened, table)
+    summary = statistics.summarise(happened).transform(statistics.of_table, table).drop("gone")
     assert summary.columns == [*table.key, "views", "clicks", "distinct_users"]
     assert sorted(tuple(row) for row in summary.collect()) == sorted(COUNTED[table])
 
 
 @pytest.mark.parametrize("table", COUNTED, ids=lambda table: table.name)
+def test_buckets_asked_for_are_whole_and_alone(happened, table):
+    """Of what one visit touches, every visit counts; what it does not touch is not there."""
+    touched = statistics.buckets(happened.where("user_id = 'bob' AND hour = '2026-03-01 01:00:00'"))
+    summary = statistics.summarise(happened, touched).transform(statistics.of_table, table).drop("gone")
+    asked = [("p1", hour(FIRST, 1)), ("p1", FIRST), ("g2", hour(FIRST, 1)), ("g2", FIRST)]
+    expected = [row for row in COUNTED[table] if row[:2] in asked]
+    assert len(expected) == 1
+    assert [tuple(row) for row in summary.collect()] == expected
+
+
+@pytest.mark.parametrize("table", COUNTED, ids=lambda table: table.name)
 def test_buckets_are_the_keys_of_the_summaries(happened, table):
-    assert sorted(tuple(row) for row in statistics.buckets(happened, table).collect()) == sorted(
-        row[:2] for row in COUNTED[table]
-    )
+    held = statistics.buckets(happened).distinct().where(F.col("table_name") == table.name)
+    unit = "day" if table.key[-1] == "day" else "bucket"
+    assert sorted((row.key, row[unit]) for row in held.collect()) == sorted(row[:2] for row in COUNTED[table])
 
 
 def test_ids_are_compared_as_they_are(spark):
@@ -112,18 +124,21 @@ def test_ids_are_compared_as_they_are(spark):
         for one in ids
     ]
     visits = statistics.visits(spark.createDataFrame(pa.Table.from_pylist(rows, EVENTS)))
-    assert statistics.summarise(visits, PLACEMENT_DAILY).count() == 5
+    assert statistics.summarise(visits).where(F.col("table_name") == PLACEMENT_DAILY.name).count() == 5
 
 
-def daily(spark, *rows: tuple[Any, ...], table: Table = PLACEMENT_DAILY):
-    columns = pa.schema(
-        {"placement_id": pa.string(), "day": pa.date32(), "views": pa.int64()}
-        | {"clicks": pa.int64(), "distinct_users": pa.int64()}
-    )
-    names = [*table.key, "views", "clicks", "distinct_users"]
-    return spark.createDataFrame(
-        pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], columns)
-    )
+DAILY = pa.schema(
+    {"table_name": pa.string(), "key": pa.string(), "bucket": pa.timestamp("us", "UTC"), "day": pa.date32()}
+    | {"views": pa.int64(), "clicks": pa.int64(), "distinct_users": pa.int64()}
+)
+
+
+def daily(spark, *rows: tuple[Any, ...]):
+    made = [
+        dict(zip(DAILY.names, (PLACEMENT_DAILY.name, key, hour(day, 0), day, *numbers), strict=True))
+        for key, day, *numbers in rows
+    ]
+    return spark.createDataFrame(pa.Table.from_pylist(made, DAILY))
 
 
 def test_differences(spark):
@@ -145,10 +160,13 @@ def test_differences(spark):
         ("another day", FIRST, 1, 2, 3),
         ("gone", FIRST, 1, 2, 3),
     )
-    changed = statistics.differences(fresh, published, PLACEMENT_DAILY)
-    assert changed.columns[:5] == ["placement_id", "day", "views", "clicks", "distinct_users"]
-    assert changed.columns[5:] == ["old_views", "old_clicks", "old_distinct_users"]
-    assert sorted((tuple(row) for row in changed.collect()), key=repr) == [
+    changed = statistics.differences(fresh, published)
+    assert changed.columns[:4] == ["table_name", "key", "bucket", "day"]
+    assert changed.columns[4:7] == ["views", "clicks", "distinct_users"]
+    assert changed.columns[7:] == ["old_views", "old_clicks", "old_distinct_users"]
+    rows = changed.collect()
+    assert [row.bucket for row in rows] == [hour(row.day, 0) for row in rows]
+    assert sorted(((row.key, *row[3:]) for row in rows), key=repr) == [
         ("another day", FIRST, None, None, None, 1, 2, 3),
         ("another day", SECOND, 1, 2, 3, None, None, None),
         ("gone", FIRST, None, None, None, 1, 2, 3),
@@ -161,5 +179,5 @@ def test_differences(spark):
 
 def test_equal_tables_do_not_differ(spark):
     rows = [("p1", FIRST, 1, 2, 3), ("p2", FIRST, 0, 0, 0)]
-    same = statistics.differences(daily(spark, *rows), daily(spark, *rows[::-1]), PLACEMENT_DAILY)
+    same = statistics.differences(daily(spark, *rows), daily(spark, *rows[::-1]))
     assert same.collect() == []
