@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 from delta.tables import DeltaTable as SparkDeltaTable
 from deltalake import DeltaTable
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -139,10 +142,25 @@ def has_changes(home: Home, table: Table, after: int, upto: int) -> bool:
         return True
 
 
+class _OnDisk(DeltaTable):
+    """A table whose files Arrow reads by itself. Through delta-rs its threads call Python, and one that does
+    so while the process ends aborts it, after all was done.
+    """
+
+    def to_pyarrow_dataset(  # type: ignore[override] # the other parameters go on by name
+        self, partitions: Any = None, filesystem: Any = None, **named: Any
+    ) -> Any:
+        """As delta-rs gives it."""
+        folder = url2pathname(urlsplit(self.table_uri).path)
+        ours = filesystem or SubTreeFileSystem(folder, LocalFileSystem())
+        return super().to_pyarrow_dataset(partitions=partitions, filesystem=ours, **named)
+
+
 def state(home: Home, table: Table, version: int | None = None) -> DeltaTable:
     """The table's metadata, as it stands or as that version left it, read without Spark."""
-    options = objects.reader_options(home.root) or None
-    return DeltaTable(home.table(table), version=version, storage_options=options)
+    if objects.far(home.root) is None:
+        return _OnDisk(home.table(table), version=version)
+    return DeltaTable(home.table(table), version=version, storage_options=objects.reader_options(home.root))
 
 
 def noted_since(home: Home, table: Table, after: int) -> dict[int, dict[str, Any]]:
