@@ -13,7 +13,7 @@ STALE := stale
 endif
 
 # Most folders share their name with a target.
-.PHONY: help install pipeline stream report test sql verify reprocess maintain up down lint lock clean stale
+.PHONY: help install pipeline stream report test bench sql verify reprocess maintain up down lint lock clean stale
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ report: install ## Write the pages on statistics and data quality
 
 test: install ## Run the tests
 	@$(BIN)/pytest -n 2 --dist loadfile
+
+bench: install ## Measure against what people would use instead, an hour or more; EVENTS=1000000 ROUNDS=3 BEFORE=COMMIT
+	@$(BIN)/python -m tests.bench $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	$(if $(BEFORE),--before "$(BEFORE)") $(if $(FOLDER),"$(FOLDER)")
 
 sql: install ## Query the tables; with Q="SELECT …" one query, else a prompt
 	@$(BIN)/lakehouse sql $(if $(Q),"$$Q")
