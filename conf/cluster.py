@@ -22,7 +22,8 @@ from conf.home import Home
 FEW_BYTES = 64 << 20
 """Files of tables up to so large, some million records, are worked on with as few jobs as can be."""
 
-FEW_PARTITIONS = 4
+PARTITION_BYTES = 4 << 20
+"""Of such files, what a task is given at least."""
 
 LOOPBACK = re.compile(r"local(\W|$)|spark://(127(\.\d+){3}|localhost|\[::1\])(:|$)")
 
@@ -67,7 +68,8 @@ def planned_for(spark: SparkSession, size: int) -> Iterator[None]:
 
     Of a few each job costs more than its work, and adaptive execution makes a job of every shuffle.
     """
-    partitions = min(spark.sparkContext.defaultParallelism, FEW_PARTITIONS)
+    cores = spark.sparkContext.defaultParallelism
+    partitions = min(max(size // PARTITION_BYTES, 1), 4 * cores)
     few = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": str(partitions)}
     before = {name: str(spark.conf.get(name)) for name in few}
     try:

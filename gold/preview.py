@@ -77,7 +77,7 @@ def preview(spark: SparkSession, home: Home, changed: DataFrame) -> Changes:
     true where the event would be taken out, where it would be new.
     """
     come, go = changed.where("unknown"), changed.where(warehouse.GONE)
-    touched = visits(come.unionByName(go)).transform(buckets).distinct().persist()
+    touched = visits(come.unionByName(go)).transform(buckets).persist()
     try:
         days = [row.day for row in touched.select("day").distinct().collect()]
         live = warehouse.read(spark, home, SILVER_EVENTS).where(F.col("event_date").isin(days))

@@ -51,9 +51,9 @@ def said(published: list[Published]) -> str:
 class Scope:
     """What silver gained since the version gold has taken.
 
-    `happened` holds the visits of every touched day, `touched` the changed visits themselves and `buckets`
-    those they fall in; both are None when everything is to be counted. `published` bounds what is compared,
-    `bytes` what is read.
+    `happened` holds the visits of every touched day, `buckets` those that changed events fall in, and
+    `touched` the same with each source and cause; both are None when everything is to be counted.
+    `published` bounds what is compared, `bytes` what is read.
     """
 
     happened: DataFrame
@@ -173,8 +173,9 @@ def _scope(spark: SparkSession, home: Home, after: int, upto: int) -> Scope:
     gained = sizes.written_since(home, SILVER_EVENTS, after)
     passing = warehouse.passing_over_lost_files(spark) if was_lost else nullcontext()
     with passing, cluster.planned_for(spark, gained):
-        touched = visits(feed.transform(caused, causes), "source", "cause").persist()
-        counted_anew = buckets(touched).distinct().persist()
+        changed = visits(feed.transform(caused, causes), "source", "cause")
+        touched = buckets(changed, "source", "cause").persist()
+        counted_anew = touched.select(*BUCKET, "day").distinct().persist()
         days = [row.day for row in counted_anew.select("day").distinct().collect()]
     happened = visits(events.where(F.col("event_date").isin(days)))
     live = _published(spark, home, (min(days), max(days)) if days else None)

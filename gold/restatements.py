@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.tables import STATISTICS
-from gold.statistics import BUCKET, OLD, buckets
+from gold.statistics import BUCKET, OLD
 
 LATE, REPROCESS, RULE_CHANGE = CAUSES = ("late", "reprocess", "rule_change")
 """Why a number changes. Where several did it, the last of them in this order is named."""
@@ -38,11 +38,10 @@ def changed_again(changed: DataFrame, taken_back: DataFrame) -> DataFrame:
 
 
 def reasons(touched: DataFrame) -> DataFrame:
-    """One row per bucket of any table that a changed event falls in: table_name, key, bucket timestamp,
-    cause int, sources array<string>, sorted.
+    """One row per bucket of `touched`, which names each once for each source and cause of a changed event:
+    table_name, key, bucket timestamp, cause int, sources array<string>, sorted.
     """
-    of_bucket = buckets(touched, "source", "cause").groupBy(*BUCKET)
-    return of_bucket.agg(
+    return touched.groupBy(*BUCKET).agg(
         F.max("cause").alias("cause"), F.sort_array(F.collect_set("source")).alias("sources")
     )
 

@@ -36,11 +36,11 @@ def visits(events: DataFrame, *kept: str) -> DataFrame:
 
 
 def buckets(happened: DataFrame, *kept: str) -> DataFrame:
-    """Four rows per visit, one for each bucket it falls in: table_name, key, bucket timestamp, day, and the
-    columns of `happened` named in `kept`.
+    """One row per bucket that a visit falls in: table_name, key, bucket timestamp, day; and one for each
+    value of the columns of `happened` named in `kept`.
     """
-    by_subject = _by_subject(happened, "hour", "day", *kept)
-    return by_subject.transform(_by_unit, *kept).transform(_named, "day", *kept)
+    by_subject = _by_subject(happened, "hour", "day", *kept).distinct()
+    return by_subject.transform(_by_unit, *kept).transform(_named, "day", *kept).distinct()
 
 
 def summarise(happened: DataFrame, touched: DataFrame | None = None) -> DataFrame:

@@ -29,6 +29,15 @@ def distinct(valid: DataFrame, deliveries: DataFrame) -> DataFrame:
     return events(valid).transform(first_delivery).transform(accepted, deliveries)
 
 
+def alike(known: DataFrame, distinct: DataFrame) -> DataFrame:
+    """Those events of `known` that some event of a small `distinct` may equal: by a hash of the six fields,
+    so that what is known of a day is looked through where it lies, instead of being moved.
+    """
+    hashed = F.xxhash64(*EVENT_IDENTITY)
+    hashes = F.broadcast(distinct.select(hashed.alias("hash")))
+    return known.join(hashes, on=hashed == F.col("hash"), how="left_semi")
+
+
 def unseen(distinct: DataFrame, known: DataFrame) -> DataFrame:
     """The events that `known` does not hold yet; all six fields count."""
     return distinct.join(known.select(*EVENT_IDENTITY), on=list(EVENT_IDENTITY), how="left_anti")

@@ -38,8 +38,16 @@ class Window:
 
     def planned(self, known: int = 0) -> AbstractContextManager[None]:
         """Within it, queries are planned for the size of the batch and so many bytes beside it."""
-        size = sizes.past(self.home, BRONZE_EVENTS, "batch_id", self.after)
-        return cluster.planned_for(self.spark, size + known)
+        return cluster.planned_for(self.spark, self._bytes + known)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether what the batch says fits on every executor."""
+        return self._bytes < cluster.FEW_BYTES
+
+    @property
+    def _bytes(self) -> int:
+        return sizes.past(self.home, BRONZE_EVENTS, "batch_id", self.after)
 
     def read(self, table: Table) -> DataFrame:
         """The whole table."""

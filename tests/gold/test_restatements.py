@@ -11,7 +11,7 @@ from delta.tables import DeltaTable
 from conf import notes, tables, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, PLACEMENT_DAILY, SILVER_EVENTS, Table
-from gold import preview, progress, publish, restatements, verify
+from gold import preview, progress, publish, restatements, statistics, verify
 from tests.gold.events import TEN, event
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -233,6 +233,7 @@ def test_the_gravest_cause_is_named(spark, causes, named):
     touched = spark.createDataFrame(
         [(1, "p", "g", DAY, DAY.date(), "a"), (2, "p", "g", DAY, DAY.date(), "b")], schema
     )
-    why = restatements.reasons(touched.transform(restatements.caused, causes))
+    caused = touched.transform(restatements.caused, causes)
+    why = restatements.reasons(statistics.buckets(caused, "source", "cause"))
     assert {restatements.CAUSES[row.cause] for row in why.collect()} == {named}
     assert {tuple(row.sources) for row in why.collect()} == {("a", "b")}

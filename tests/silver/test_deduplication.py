@@ -82,6 +82,11 @@ def test_a_known_event_is_not_new(spark):
     assert kept(deduplication.unseen(distinct, events(spark, {"delivery": 9}))) == [("v", 1)]
 
 
+def test_what_cannot_repeat_is_left_out(spark):
+    known = events(spark, {"user_id": "v"}, {"event_type": 1}, {"delivery": 9})
+    assert kept(deduplication.alike(known, events(spark, {}, {"user_id": "w"}))) == [("u", 9)]
+
+
 def test_nothing_is_known_at_first(spark):
     assert kept(deduplication.unseen(events(spark, {}), events(spark))) == [("u", 0)]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conf import tables
+from conf import cluster, tables
 from conf.errors import LakehouseError
 from conf.home import Home
 from silver import publish, rules
@@ -110,7 +110,11 @@ def test_nothing_stays_in_memory(spark):
     assert spark._jsparkSession.sharedState().cacheManager().isEmpty()
 
 
-def test_a_batch_of_duplicates_adds_no_event(spark, first, copy_of, deliver, line, rows):
+@pytest.mark.parametrize("few_bytes", [cluster.FEW_BYTES, 0], ids=["small", "large"])
+def test_a_batch_of_duplicates_adds_no_event(
+    spark, first, copy_of, deliver, line, rows, monkeypatch, few_bytes
+):
+    monkeypatch.setattr(cluster, "FEW_BYTES", few_bytes)
     home = copy_of(first[0])
     before = rows(home, tables.SILVER_EVENTS)
     deliver(home, 2, {"again.jsonl": [line("u1"), line("u2"), line("u2")]})
