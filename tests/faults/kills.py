@@ -1,0 +1,169 @@
+"""Every chain of kills, side by side, and the table of what they showed: `python -m tests.faults.kills`.
+
+A chain that is done has its line in <folder>/results.jsonl and is not run again: started anew, it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import shutil
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conf.home import Home
+from tests.faults import chains
+from tests.faults.chains import CHECKOUT, BrokenPromiseError, Chain
+
+NAMED, RANDOM = "named", "random"
+KILLS_IN_A_ROW = 25
+
+
+@dataclass(frozen=True)
+class Done:
+    """One chain that is done; `failure` is empty when every promise held."""
+
+    seed: str
+    kills: list[dict[str, Any]] = field(default_factory=list)
+    failure: str = ""
+
+    @property
+    def sort(self) -> str:
+        """Whether it was killed at named points or at random times."""
+        return self.seed.split("-")[0]
+
+
+def template(folder: Path) -> Home:
+    """A lakehouse that has taken batch 1, made once."""
+    made, home = folder / "template.made", Home(folder / "template")
+    if not made.exists():
+        chain = chains.begun("template", folder, None)
+        chain.deliver()
+        chain.check()
+        shutil.rmtree(home.root, ignore_errors=True)
+        chain.home.root.rename(home.root)
+        made.touch()
+    return home
+
+
+def run(seed: str, folder: Path, of: Home) -> Done:
+    """One chain, from its seed to its check; its folder stays where a promise was broken."""
+    chance = random.Random(seed)
+    is_fresh = chance.random() < 0.25
+    chain = chains.begun(seed, folder, None if is_fresh else of)
+    failure = ""
+    try:
+        _kill(chain, chance, is_fresh=is_fresh)
+        chain.check()
+        shutil.rmtree(chain.home.root)
+    except BrokenPromiseError as broken:
+        failure = str(broken)
+    except Exception:  # noqa: BLE001 - a trial that fails in any way is told with its seed
+        failure = traceback.format_exc()
+    return Done(seed, [asdict(kill) for kill in chain.kills], failure)
+
+
+def _kill(chain: Chain, chance: random.Random, *, is_fresh: bool) -> None:
+    chain.deliver()
+    if chain.seed.startswith(RANDOM):
+        chains.kill_at_random(chain, chance, KILLS_IN_A_ROW)
+        return
+    chains.kill_at_points(chain, chains.named_points(chance, is_fresh=is_fresh, share=0.6))
+    chain.deliver()
+    chains.kill_at_points(chain, chains.named_points(chance, is_fresh=False, share=0.3))
+
+
+def full(folder: Path, goals: dict[str, int], seed: int, side_by_side: int) -> list[Done]:
+    """Chains until there are so many kills of each sort; those noted in the folder count."""
+    folder.mkdir(parents=True, exist_ok=True)
+    results, lock = folder / "results.jsonl", threading.Lock()
+    done = read(results)
+    of = template(folder)
+    seeds = _seeds(seed, {one.seed for one in done})
+
+    def is_wanted(sort: str) -> bool:
+        return sum(len(one.kills) for one in done if one.sort == sort) < goals[sort]
+
+    def following() -> str | None:
+        with lock:
+            is_over = not any(map(is_wanted, goals))
+            return None if is_over else next(one for one in seeds if is_wanted(one.split("-")[0]))
+
+    def work() -> None:
+        while wanted := following():
+            one = run(wanted, folder, of)
+            with lock:
+                done.append(one)
+                with results.open("a") as file:
+                    file.write(json.dumps(asdict(one)) + "\n")
+                print(f"{one.seed}: {len(one.kills)} kills {one.failure[:300]}", flush=True)
+
+    with ThreadPoolExecutor(side_by_side) as pool:
+        for worker in [pool.submit(work) for _ in range(side_by_side)]:
+            worker.result()
+    return done
+
+
+def _seeds(seed: int, done: set[str]) -> Iterator[str]:
+    """Chains of both sorts in turn, without those that are done."""
+    for number in itertools.count(1):
+        for sort in (NAMED, RANDOM):
+            if (one := f"{sort}-{seed}-{number}") not in done:
+                yield one
+
+
+def read(results: Path) -> list[Done]:
+    """The chains that are done."""
+    lines = results.read_text("utf-8").splitlines() if results.exists() else []
+    return [Done(**json.loads(line)) for line in lines]
+
+
+def table(done: list[Done]) -> str:
+    """Kind of kill, point, trials, and failures: those of a chain whose promise was broken."""
+    trials: Counter[tuple[str, ...]] = Counter()
+    failures: Counter[tuple[str, ...]] = Counter()
+    for one in done:
+        for kill in one.kills:
+            trials[one.sort, kill["kind"], kill["point"]] += 1
+            failures[one.sort, kill["kind"], kill["point"]] += bool(one.failure)
+    rows: list[tuple[str, ...]] = [("", "kind", "point", "trials", "failures")]
+    rows += [(*where, str(count), str(failures[where])) for where, count in sorted(trials.items())]
+    for sort in (NAMED, RANDOM):
+        of_sort = [where for where in trials if where[0] == sort]
+        sums = (sum(counted[where] for where in of_sort) for counted in (trials, failures))
+        rows.append((sort, "all", "", *map(str, sums)))
+    told = [f"{one.seed}: {one.failure}" for one in done if one.failure]
+    return "\n".join([f"{a:7} {b:19} {c:30} {d:>6} {e:>8}" for a, b, c, d, e in rows] + told)
+
+
+def main() -> None:
+    """Run what is wanted, and print the table."""
+    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted.add_argument("--named", type=int, default=300)
+    wanted.add_argument("--random", type=int, default=200)
+    wanted.add_argument("--seed", type=int, default=1)
+    wanted.add_argument("--side-by-side", type=int, default=2)
+    wanted.add_argument("--folder", type=Path, default=CHECKOUT / "build" / "faults" / "kills")
+    wanted.add_argument("--only", metavar="SEED", help="this chain alone, its folder kept where it fails")
+    given = wanted.parse_args()
+    print(f"seed {given.seed}, folder {given.folder}", flush=True)
+    if given.only:
+        print(table([run(given.only, given.folder, template(given.folder))]))
+        return
+    goals = {NAMED: given.named, RANDOM: given.random}
+    done = full(given.folder, goals, given.seed, given.side_by_side)
+    print(table(done))
+    sys.exit(any(one.failure for one in done))
+
+
+if __name__ == "__main__":
+    main()
