@@ -23,9 +23,11 @@ from typing import Any
 from conf.home import Home
 from tests.faults import chains
 from tests.faults.chains import CHECKOUT, BrokenPromiseError, Chain
+from tests.faults.failpoints import COMMITS, CREATIONS, REPROCESS, UPKEEP
 
-NAMED, RANDOM = "named", "random"
+NAMED, RANDOM, VERBS = SORTS = ("named", "random", "verbs")
 KILLS_IN_A_ROW = 25
+SUITES = CHECKOUT / "conf" / "expectations"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Done:
 
     @property
     def sort(self) -> str:
-        """Whether it was killed at named points or at random times."""
+        """Whether a run was killed at named points, at random times, or other verbs were."""
         return self.seed.split("-")[0]
 
 
@@ -58,7 +60,7 @@ def template(folder: Path) -> Home:
 def run(seed: str, folder: Path, of: Home) -> Done:
     """One chain, from its seed to its check; its folder stays where a promise was broken."""
     chance = random.Random(seed)
-    is_fresh = chance.random() < 0.25
+    is_fresh = not seed.startswith(VERBS) and chance.random() < 0.25
     chain = chains.begun(seed, folder, None if is_fresh else of)
     failure = ""
     try:
@@ -76,10 +78,27 @@ def _kill(chain: Chain, chance: random.Random, *, is_fresh: bool) -> None:
     chain.deliver()
     if chain.seed.startswith(RANDOM):
         chains.kill_at_random(chain, chance, KILLS_IN_A_ROW)
-        return
-    chains.kill_at_points(chain, chains.named_points(chance, is_fresh=is_fresh, share=0.6))
-    chain.deliver()
-    chains.kill_at_points(chain, chains.named_points(chance, is_fresh=False, share=0.3))
+    elif chain.seed.startswith(VERBS):
+        _kill_verbs(chain, chance)
+    else:
+        created = CREATIONS if is_fresh else ()
+        points = chains.named_points(chance, created, 0.1) | chains.named_points(chance, COMMITS, 0.6)
+        chains.kill_at_points(chain, points)
+        chain.deliver()
+        chains.kill_at_points(chain, chains.named_points(chance, COMMITS, 0.3))
+
+
+def _kill_verbs(chain: Chain, chance: random.Random) -> None:
+    """A batch is judged by a suite that refuses every click; a reprocess by the true one puts it right."""
+    folder = chain.home.root / "suites"
+    shutil.copytree(SUITES, folder)
+    events = folder / "events.json"
+    strict = events.read_text("utf-8").replace('"value_set": [0, 1]', '"value_set": [0]')
+    events.write_text(strict, "utf-8")
+    chain.plain(FAULT_SUITES=str(folder))
+    hours = ("reprocess", "--from", "2026-03-01T00:00", "--to", "2026-03-04T00:00")
+    chains.kill_at_points(chain, chains.named_points(chance, REPROCESS, 0.4), *hours)
+    chains.kill_at_points(chain, chains.named_points(chance, UPKEEP, 0.15), "maintain")
 
 
 def full(folder: Path, goals: dict[str, int], seed: int, side_by_side: int) -> list[Done]:
@@ -116,7 +135,7 @@ def full(folder: Path, goals: dict[str, int], seed: int, side_by_side: int) -> l
 def _seeds(seed: int, done: set[str]) -> Iterator[str]:
     """Chains of both sorts in turn, without those that are done."""
     for number in itertools.count(1):
-        for sort in (NAMED, RANDOM):
+        for sort in SORTS:
             if (one := f"{sort}-{seed}-{number}") not in done:
                 yield one
 
@@ -137,7 +156,7 @@ def table(done: list[Done]) -> str:
             failures[one.sort, kill["kind"], kill["point"]] += bool(one.failure)
     rows: list[tuple[str, ...]] = [("", "kind", "point", "trials", "failures")]
     rows += [(*where, str(count), str(failures[where])) for where, count in sorted(trials.items())]
-    for sort in (NAMED, RANDOM):
+    for sort in SORTS:
         of_sort = [where for where in trials if where[0] == sort]
         sums = (sum(counted[where] for where in of_sort) for counted in (trials, failures))
         rows.append((sort, "all", "", *map(str, sums)))
@@ -150,6 +169,7 @@ def main() -> None:
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--named", type=int, default=300)
     wanted.add_argument("--random", type=int, default=200)
+    wanted.add_argument("--verbs", type=int, default=40)
     wanted.add_argument("--seed", type=int, default=1)
     wanted.add_argument("--side-by-side", type=int, default=2)
     wanted.add_argument("--folder", type=Path, default=CHECKOUT / "build" / "faults" / "kills")
@@ -159,7 +179,7 @@ def main() -> None:
     if given.only:
         print(table([run(given.only, given.folder, template(given.folder))]))
         return
-    goals = {NAMED: given.named, RANDOM: given.random}
+    goals = {NAMED: given.named, RANDOM: given.random, VERBS: given.verbs}
     done = full(given.folder, goals, given.seed, given.side_by_side)
     print(table(done))
     sys.exit(any(one.failure for one in done))

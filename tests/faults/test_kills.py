@@ -41,5 +41,6 @@ def test_the_table_tells_trials_and_failures_by_point():
         ["named", "group", "before", "gold.page_daily", "4", "2"],
         ["named", "all", "4", "2"],
         ["random", "all", "0", "0"],
+        ["verbs", "all", "0", "0"],
         ["named-1-2:", "lost"],
     ]
