@@ -100,7 +100,7 @@ class Chain:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
-                start_new_session=True,
+                process_group=0,
             )
 
     def plain(self, **environment: str) -> None:

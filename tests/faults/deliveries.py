@@ -49,7 +49,9 @@ def lines(chance: random.Random, hour: int, records: int) -> list[str]:
 
 
 def batch(number: int) -> dict[str, bytes]:
-    """What arrives together: three files, source to bytes, one of them partly the batch before again."""
+    """What arrives together: four files, source to bytes; one is partly the batch before again, one is not
+    what its name says.
+    """
     chance, before = random.Random(number), random.Random(number - 1)
     text = "\n".join(lines(chance, number, 40))
     again = "\n".join(lines(before, number - 1, 40)[:15])
@@ -60,4 +62,5 @@ def batch(number: int) -> dict[str, bytes]:
         f"{number:02}/a.jsonl": f"{text}\n".encode(),
         f"{number:02}/b.csv": csv.encode(),
         f"{number:02}/c.json": b"\xef\xbb\xbf" + again.encode() + b'\r\n\r\n\xff{"a":1}',
+        f"{number:02}/d.parquet": f"PAR1, or so it says: {number}".encode(),
     }

@@ -7,7 +7,7 @@ import random
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain
 
 from pyspark.sql import SparkSession
 
@@ -57,16 +57,6 @@ def delivering(seed: int) -> Delivering:
         together=chance.choice((1, 1, 5, HOURS)),
         again=chance.random() < 1 / 3,
     )
-
-
-def distinct(number: int) -> list[int]:
-    """The first so many seeds whose ways are no two the same."""
-    first: dict[str, int] = {}
-    for seed in count():
-        first.setdefault(str(arrivals(delivering(seed), seed)), seed)
-        if len(first) == number:
-            return list(first.values())
-    raise AssertionError("count() has no end")
 
 
 def arrivals(way: Delivering, seed: int) -> Batches:

@@ -15,8 +15,11 @@ from tests.faults.oracle import State, expected
 from tests.faults.orders import HOURS, Delivering
 
 NUMBERS = ("silver", "placement_hourly", "placement_daily", "page_hourly", "page_daily")
-FULL = orders.distinct(50)
-SHORT = [seed for seed in FULL if seed in {11, 13}]
+SAME = {7, 10, 18, 21, 22, 31, 38, 39, 43, 45, 46, 47, 49, 52, 53, 55, 56, 59, 64, 66, 67, 70}
+"""Seeds whose deliveries are, byte for byte, those of a smaller seed."""
+
+FULL = [seed for seed in range(72) if seed not in SAME]
+SHORT = (11, 13)
 
 
 def numbers(state: State) -> dict[str, object]:
