@@ -16,7 +16,7 @@ from tests.faults.failpoints import GROUP, JVM, STOPPED
 from tests.faults.kills import Done
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_killed_at_three_points(lake, tmp_path):
     home = Home(tmp_path / "chain")
     home.root.mkdir()
