@@ -13,10 +13,10 @@ STALE := stale
 endif
 
 # Most folders share their name with a target.
-.PHONY: help install pipeline stream report test bench sql verify reprocess maintain up down lint lock clean stale
+.PHONY: help install pipeline stream report test test-faults bench sql verify reprocess maintain up down lint lock clean stale
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 install: .venv/installed ## Install everything into .venv, Java and JARs included
 
@@ -43,6 +43,10 @@ report: install ## Write the pages on statistics and data quality
 
 test: install ## Run the tests
 	@$(BIN)/pytest -n 2 --dist loadfile
+
+test-faults: install ## Attack every promise, for hours; stopped, it goes on from build/faults
+	@$(BIN)/pytest tests/faults -m "faults or not faults" -n 2 --dist loadfile
+	@$(BIN)/python -m tests.faults.kills
 
 bench: install ## Measure against what people would use instead, an hour or more; EVENTS=1000000 ROUNDS=3 BEFORE=COMMIT
 	@$(BIN)/python -m tests.bench $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
