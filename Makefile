@@ -13,10 +13,10 @@ STALE := stale
 endif
 
 # Most folders share their name with a target.
-.PHONY: help install pipeline stream report test sql verify reprocess maintain up down lint lock clean stale
+.PHONY: help install pipeline stream report test test-faults sql verify reprocess maintain up down lint lock clean stale
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 install: .venv/installed ## Install everything into .venv, Java and JARs included
 
@@ -43,6 +43,9 @@ report: install ## Write the pages on statistics and data quality
 
 test: install ## Run the tests
 	@$(BIN)/pytest -n 2 --dist loadfile
+
+test-faults: install ## Attack the promises: everything in tests/faults, which takes hours
+	@$(BIN)/pytest -n 2 --dist loadfile -m "faults or not faults" tests/faults
 
 sql: install ## Query the tables; with Q="SELECT …" one query, else a prompt
 	@$(BIN)/lakehouse sql $(if $(Q),"$$Q")
