@@ -27,8 +27,17 @@ def files(seed: int, count: int) -> dict[str, bytes]:
     }
 
 
+def long_files(size: int) -> dict[str, bytes]:
+    """A long line each, between two of the usual kind."""
+    chance = random.Random(SEED)
+    return {
+        f"{kind}.jsonl": b"\n".join([mutator.whole(chance), line, mutator.whole(chance)])
+        for kind, line in mutator.long_lines(size).items()
+    }
+
+
 def test_each_line_becomes_what_the_oracle_says(spark, lake):
-    arrived = files(SEED, SHORT)
+    arrived = files(SEED, SHORT) | long_files(MIB)
     deliver(lake, arrived)
     take(spark, lake)
     assert reading.state(lake).differs(oracle.expected([arrived], latest(lake))) == {}
@@ -46,14 +55,6 @@ def test_the_lines_are_of_every_kind():
     assert SHORT * 0.4 < valid < SHORT * 0.8
 
 
-@pytest.mark.parametrize("kind", mutator.long_lines(0))
-def test_a_long_line_is_one_record(spark, lake, kind):
-    arrived = {"long.jsonl": b"\n".join([mutator.whole(random.Random(SEED)), mutator.long_lines(MIB)[kind]])}
-    deliver(lake, arrived)
-    take(spark, lake)
-    assert reading.state(lake).differs(oracle.expected([arrived], latest(lake))) == {}
-
-
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
 def test_a_million_lines_in_a_run_of_the_program(home):
@@ -69,11 +70,7 @@ def test_a_million_lines_in_a_run_of_the_program(home):
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 def test_lines_of_thirty_megabytes_in_a_run_of_the_program(home):
-    chance = random.Random(SEED)
-    arrived = {
-        f"{kind}.jsonl": b"\n".join([mutator.whole(chance), line, mutator.whole(chance)])
-        for kind, line in mutator.long_lines(30 * MIB).items()
-    }
+    arrived = long_files(30 * MIB)
     deliver(home, arrived)
     assert run(home, "run").status == 0
     assert reading.state(home).differs(oracle.expected([arrived], latest(home))) == {}

@@ -100,7 +100,7 @@ INCORRECT = {
     "retyped.parquet": (parquet(rows("r", timestamp=float(FIRST))), "the column timestamp holds double"),
     "dated.parquet": (
         parquet(rows("d"), timestamp=pa.timestamp("s")),
-        "the column timestamp holds timestamp[s]",
+        "the column timestamp holds timestamp[ms]",
     ),
     "flagged.parquet": (parquet(rows("f", event_type=True)), "the column event_type holds bool"),
     "binary.parquet": (parquet(rows("b", user_id=b"u")), "the column user_id holds binary"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-from conf.tables import PLACEMENT_DAILY, SILVER_EVENTS
+from conf.tables import SILVER_EVENTS
 from gold.report import site
 from tests.faults import hostile, oracle, reading
 from tests.faults.in_process import deliver, latest, take
@@ -64,9 +64,6 @@ def test_hostile_deliveries_are_text(spark, lake):
     state = reading.state(lake)
     assert state.differs(oracle.expected([arrived], latest(lake))) == {}
     assert {row[3] for row in state.silver} == set(hostile.TEXTS)
-    spark.read.format("delta").load(lake.table(PLACEMENT_DAILY)).createOrReplaceTempView("daily")
-    found = spark.sql("SELECT placement_id FROM daily WHERE placement_id = :id", {"id": hostile.SQL[0]})
-    assert [row.placement_id for row in found.collect()] == [hostile.SQL[0]]
     site.build(settings_of(lake))
     assert_pages_only_show(lake.reports)
     assert carried_out(lake.root.parent) == []
