@@ -44,8 +44,9 @@ report: install ## Write the pages on statistics and data quality
 test: install ## Run the tests
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-test-faults: install ## Attack the promises: everything in tests/faults, which takes hours
-	@$(BIN)/pytest -n 2 --dist loadfile -m "faults or not faults" tests/faults
+test-faults: install ## Attack every promise, for hours; stopped, it goes on from build/faults
+	@$(BIN)/pytest tests/faults -m "faults or not faults" -n 2 --dist loadfile
+	@$(BIN)/python -m tests.faults.kills
 
 sql: install ## Query the tables; with Q="SELECT …" one query, else a prompt
 	@$(BIN)/lakehouse sql $(if $(Q),"$$Q")

@@ -9,6 +9,7 @@ import pwd
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -18,12 +19,16 @@ from typing import Any
 import filelock
 import psutil
 
-from conf import console, lease, objects
+from conf import console, lease, leftovers, objects
 from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.objects import address, far
 
 MIB = 1 << 20
+LONGEST_UNNAMED_S = 1
+"""How long a new holder may take to write down who it is, before nobody can tell."""
+
+_SINCE = "%Y-%m-%d %H:%M:%S"
 MISREAD = re.compile(r"[#?\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 
 
@@ -107,7 +112,7 @@ def held(home: Home, verb: str, run: str) -> Iterator[None]:
     by = {
         "process": os.getpid(),
         "host": socket.gethostname(),
-        "since": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "since": datetime.now(UTC).strftime(_SINCE),
         "verb": verb,
         "run": run,
     }
@@ -129,8 +134,8 @@ def _locked_here(home: Home, by: dict[str, Any]) -> Iterator[None]:
     except filelock.Timeout:
         raise LakehouseError(_refusal(home, _holder(home))) from None
     try:
-        home.holder.parent.mkdir(parents=True, exist_ok=True)
-        home.holder.write_text(json.dumps(by), "utf-8")
+        objects.write_whole(home.holder, json.dumps(by))
+        leftovers.end(home)
         yield
     finally:
         home.holder.unlink(missing_ok=True)
@@ -142,10 +147,29 @@ def _refusal(home: Home, holder: str) -> str:
 
 
 def _holder(home: Home) -> str:
+    """Who holds it. One that was killed left its name, until the next has written its own."""
+    until = time.monotonic() + LONGEST_UNNAMED_S
+    while _is_gone(by := _written(home)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return _who({} if _is_gone(by) else by)
+
+
+def _written(home: Home) -> dict[str, Any]:
     try:
-        return _who(json.loads(home.holder.read_text("utf-8")))
+        by = json.loads(home.holder.read_text("utf-8"))
+        return by if isinstance(by, dict) else {}
     except (OSError, ValueError):
-        return _who({})
+        return {}
+
+
+def _is_gone(by: dict[str, Any]) -> bool:
+    """Whether that is nobody, or was a process of this machine that has ended."""
+    try:
+        since = datetime.strptime(by["since"], _SINCE).replace(tzinfo=UTC)
+        is_here = by["host"] == socket.gethostname()
+        return is_here and not leftovers.is_alive(int(by["process"]), since.timestamp())
+    except (KeyError, TypeError, ValueError):
+        return True
 
 
 def _who(by: dict[str, Any]) -> str:
