@@ -21,6 +21,7 @@ CODE = ("bronze", "conf", "generator", "gold", "silver", "tests", "lakehouse.py"
 NET = "tests/faults/test_oracle_end_to_end.py"
 FILES = "tests/faults/test_bad_files.py"
 BYTES = "tests/faults/test_bad_bytes.py::test_each_line_becomes_what_the_oracle_says"
+KILLS = "tests/faults/test_kills.py::test_killed_at_three_points"
 TESTS_FAILED = 1
 """The status by which pytest says that tests ran, and some failed; others say that it could not run them."""
 
@@ -170,6 +171,13 @@ MUTANTS = (
         '            "valid_utf8",\n            "source",',
         '            F.lit(True).alias("valid_utf8"),\n            "source",',
         (BYTES,),
+    ),
+    Mutant(
+        "a delivery that was planned counts as taken",
+        "bronze/ingest.py",
+        'deliveries.filter(pc.less_equal(deliveries["batch_id"], committed)).sort_by("batch_id")',
+        'deliveries.sort_by("batch_id")',
+        (KILLS,),
     ),
 )
 
