@@ -203,10 +203,10 @@ def records(lines: DataFrame, sources: DataFrame, batch_id: int, ingested_at: da
     `lines` has value string and staged string; `sources` says which source each staged file is.
     A carriage return before the newline, and lines of only white space, are no part of any record.
     """
-    is_return = F.endswith("value", F.lit("\r"))
-    whole = F.when(is_return, F.substr("value", F.lit(1), F.length("value") - 1)).otherwise(F.col("value"))
-    payload = F.when(F.col("valid_utf8"), whole).otherwise(F.make_valid_utf8(whole))
-    taken_at = F.lit(ingested_at)
+    # Made valid before it is cut: a broken character would take the carriage return after it for its own.
+    text = F.when(F.col("valid_utf8"), F.col("value")).otherwise(F.make_valid_utf8("value"))
+    without_return = F.substr(text, F.lit(1), F.length(text) - 1)
+    payload = F.when(F.endswith("value", F.lit("\r")), without_return).otherwise(text)
     # Looked at before the join, each line is looked at once: Spark would put it in the place of each use.
     return (
         lines.select("staged", "value", F.is_valid_utf8("value").alias("valid_utf8"))
@@ -217,8 +217,8 @@ def records(lines: DataFrame, sources: DataFrame, batch_id: int, ingested_at: da
             "valid_utf8",
             "source",
             F.lit(None).cast("bigint").alias("source_offset"),
-            taken_at.alias("ingested_at"),
-            taken_at.cast("date").alias("ingest_date"),
+            F.lit(ingested_at).alias("ingested_at"),
+            F.lit(ingested_at).cast("date").alias("ingest_date"),
             F.lit(batch_id).cast("bigint").alias("batch_id"),
         )
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -21,6 +23,22 @@ if not hasattr(sys.modules["__main__"], "__file__"):
 
 for name in [name for name in os.environ if name.startswith("LAKEHOUSE_")]:
     del os.environ[name]
+
+
+def _stay_here(event: str, facts: tuple[Any, ...]) -> None:
+    """Nothing that a test does in Python connects beyond this machine, whatever catches exceptions."""
+    if event == "socket.connect" and isinstance(facts[1], tuple) and not _is_here(facts[1][0]):
+        raise pytest.fail.Exception(f"a connection to {facts[1]} would leave this machine")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+sys.addaudithook(_stay_here)
 
 
 # Half of what a short-lived JVM computes goes into optimizing code that then runs a few times. Without that

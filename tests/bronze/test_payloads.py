@@ -98,6 +98,7 @@ FILES = {
     **{f"{name}.jsonl": content for name, (content, _) in LINES.items()},
     **{f"compressed/{name}.jsonl.gz": gzip.compress(content) for name, (content, _) in LINES.items()},
     "not-utf8.jsonl": b"\n".join(NOT_UTF8),
+    "not-utf8-crlf.jsonl": b"\r\n".join([*NOT_UTF8, b""]),
     "two-members.jsonl.gz": gzip.compress(b'{"n":') + gzip.compress(b'1}\n{"n":2}'),
     "rows.csv": HEADER + ROW + b"1772323200,0,b1,pl1,pg1\n" + ROW.replace(b"u1", b"u\xff"),
     "rows.csv.gz": gzip.compress(MARK + HEADER + ROW),
@@ -144,8 +145,9 @@ def test_a_line_is_kept_verbatim(taken, name, source):
     assert taken.get(source.format(name), []) == sorted((payload, True) for payload in payloads)
 
 
-def test_bytes_that_are_not_utf8_show_as_replacement_characters(taken):
-    assert taken["not-utf8.jsonl"] == sorted((payload, False) for payload in NOT_UTF8.values())
+@pytest.mark.parametrize("source", ["not-utf8.jsonl", "not-utf8-crlf.jsonl"])
+def test_bytes_that_are_not_utf8_show_as_replacement_characters(taken, source):
+    assert taken[source] == sorted((payload, False) for payload in NOT_UTF8.values())
 
 
 @pytest.mark.parametrize("delivered", NOT_UTF8, ids=repr)
