@@ -10,6 +10,7 @@ import pwd
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ from conf.objects import address, far
 from conf.tables import TABLES
 
 MIB = 1 << 20
+JUST_STARTED_S = 1.0
+"""How long the holder of the lock may take to say who it is."""
+
 MISREAD = re.compile(r"[#?\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 
 
@@ -160,10 +164,28 @@ def _refusal(home: Home, holder: str) -> str:
 
 
 def _holder(home: Home) -> str:
+    """Who holds the lock. One that has just taken it has not said so yet; what the one before it left there,
+    if it was killed, names a process that is gone.
+    """
+    until = time.monotonic() + JUST_STARTED_S
+    while not _is_alive(by := _held_by(home)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return _who(by if _is_alive(by) else {})
+
+
+def _held_by(home: Home) -> dict[str, Any]:
     try:
-        return _who(json.loads(home.holder.read_text("utf-8")))
+        by = json.loads(home.holder.read_text("utf-8"))
     except (OSError, ValueError):
-        return _who({})
+        return {}
+    return by if isinstance(by, dict) else {}
+
+
+def _is_alive(by: dict[str, Any]) -> bool:
+    """Whether that process is there; of another machine's, which shares the disk, nobody here can tell."""
+    if not by:
+        return False
+    return by.get("host") != socket.gethostname() or psutil.pid_exists(by.get("process", 0))
 
 
 def _who(by: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,31 @@ def test_a_holder_that_has_not_said_who_it_is(home):
         claim.held(home, "run", "r2"),
     ):
         pytest.fail("two hold it")
+
+
+def test_what_a_killed_holder_left_is_not_taken_for_the_one_that_holds(home, other):
+    """Between taking the lock and saying so, the next holder is as if it had said nothing."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    home.holder.write_text(home.holder.read_text("utf-8").replace(str(other.pid), str(gone.pid)), "utf-8")
+    with (
+        pytest.raises(LakehouseError, match="another lakehouse process that has just started"),
+        claim.held(home, "run", "r2"),
+    ):
+        pytest.fail("two hold it")
+
+
+def test_a_holder_that_says_who_it_is_a_moment_later(home, other):
+    said = home.holder.read_text("utf-8")
+    home.holder.unlink()
+    late = threading.Timer(0.3, home.holder.write_text, (said, "utf-8"))
+    late.start()
+    with (
+        pytest.raises(LakehouseError, match=f"held by `lakehouse stream`, process {other.pid} "),
+        claim.held(home, "run", "r2"),
+    ):
+        pytest.fail("two hold it")
+    late.join()
 
 
 def test_it_is_free_again_afterwards(home):
