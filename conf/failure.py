@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -33,8 +34,10 @@ _KNOWN = (
 
 def explain(unexpected: BaseException) -> str:
     """One message: what happened, in which state things are, what to do; logs the stack trace."""
-    if log.where():
-        structlog.get_logger().error("failed", exc_info=unexpected)
+    # What keeps the log from being written may be the very failure.
+    with suppress(OSError):
+        if log.where():
+            structlog.get_logger().error("failed", exc_info=unexpected)
     text = f"{type(unexpected).__name__}: {unexpected}"
     cause = next((advice for sign, advice in _KNOWN if sign in text), None)
     if cause is None and getattr(unexpected, "errno", None) == errno.ENOSPC:
