@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from conf import claim, console, log
+from conf import claim, console, intact, log
 from conf import settings as configuration
 from conf.errors import StoppedError
 from conf.session import Spark
@@ -40,6 +40,7 @@ def holding(verb: str, home: str | None, *, stages: bool = True) -> Iterator[AtW
     claim.usable(place, settings.min_free_mib)
     run = new_run()
     with claim.held(place, verb, run):
+        intact.check(place)
         log.open_file(place.logs / f"{run}.jsonl")
         shutil.rmtree(place.scratch, ignore_errors=True)
         note = json.dumps({"run": run, "verb": verb, "who": getpass.getuser()})
@@ -47,6 +48,7 @@ def holding(verb: str, home: str | None, *, stages: bool = True) -> Iterator[AtW
         try:
             with console.progress(verb, spark.work, stages=stages):
                 yield AtWork(run, settings, spark)
+                intact.note(place)
         except KeyboardInterrupt:
             told = "Stopped. Nothing is lost: run again and it goes on from the last commit."
             raise StoppedError(told) from None
