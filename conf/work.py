@@ -26,6 +26,10 @@ class AtWork:
     settings: Settings
     spark: Spark
 
+    def left(self) -> None:
+        """Keep which version every table has now: whoever begins next must not find an older one."""
+        intact.note(self.settings.place)
+
 
 def new_run() -> str:
     """A name for a run: when, and something of its own."""
@@ -47,8 +51,9 @@ def holding(verb: str, home: str | None, *, stages: bool = True) -> Iterator[AtW
         spark = Spark(settings, place.scratch, place.logs / f"{run}.spark.log", note)
         try:
             with console.progress(verb, spark.work, stages=stages):
-                yield AtWork(run, settings, spark)
-                intact.note(place)
+                at_work = AtWork(run, settings, spark)
+                yield at_work
+                at_work.left()
         except KeyboardInterrupt:
             told = "Stopped. Nothing is lost: run again and it goes on from the last commit."
             raise StoppedError(told) from None
