@@ -13,7 +13,7 @@ STALE := stale
 endif
 
 # Most folders share their name with a target.
-.PHONY: help install pipeline stream report test sql verify reprocess maintain up down lint lock clean stale
+.PHONY: help install pipeline stream report test test-faults sql verify reprocess maintain up down lint lock clean stale
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ report: install ## Write the pages on statistics and data quality
 
 test: install ## Run the tests
 	@$(BIN)/pytest -n 2 --dist loadfile
+
+test-faults: install ## Attack the promises: full disks, older copies, two at once, clocks; takes hours
+	@$(BIN)/pytest tests/faults -m "faults or not faults" -rP
 
 sql: install ## Query the tables; with Q="SELECT …" one query, else a prompt
 	@$(BIN)/lakehouse sql $(if $(Q),"$$Q")
