@@ -55,6 +55,7 @@ def test_a_disk_that_is_full_from_the_start(small):
     assert [path.name for path in small.landing.iterdir()] == list(batch)
 
 
+@pytest.mark.faults
 def test_a_disk_with_less_than_a_run_asks_for(small):
     deliver(small, "a.jsonl", b"{}\n")
     said = told(ended(small, "run", LAKEHOUSE_MIN_FREE_MIB="512"), 1)
@@ -90,7 +91,16 @@ def test_a_disk_that_fills_up_during_a_run(small, seed):
     assert_heals(small, batches)
 
 
-@pytest.mark.parametrize("part", ["", "warehouse", "warehouse/silver", "warehouse/gold/page_daily", "logs"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "",
+        "warehouse/gold/page_daily",
+        pytest.param("warehouse", marks=pytest.mark.faults),
+        pytest.param("warehouse/silver", marks=pytest.mark.faults),
+        pytest.param("logs", marks=pytest.mark.faults),
+    ],
+)
 def test_a_read_only_disk_is_named_and_only_read(home, part):
     place = home.root / part
     (home.warehouse / "gold" / "page_daily" / "_delta_log").mkdir(parents=True)
