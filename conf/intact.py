@@ -115,17 +115,16 @@ def damaged(home: Home, table: Table) -> str:
     if objects.far(log) or not log.is_dir():
         return ""
     commits, checkpoints = _numbered(log, _COMMIT), _numbered(log, _CHECKPOINT)
+    if not (commits or checkpoints):
+        return ""
     broken = [file for file in checkpoints.get(max(checkpoints, default=LOST), []) if not _is_parquet(file)]
     pointer, pointed = log / POINTER, _pointed(log)
     if broken:
         base = max((version for version in checkpoints if version < max(checkpoints)), default=LOST)
         what, files = f"{broken[0]} is damaged: it is no whole checkpoint", [*broken, pointer]
     elif pointed is not None and pointed not in checkpoints:
-        base, what, files = (
-            max(checkpoints, default=LOST),
-            f"{pointer} names no checkpoint that is there",
-            [pointer],
-        )
+        base = max(checkpoints, default=LOST)
+        what, files = f"{pointer} names no checkpoint that is there", [pointer]
     else:
         return _broken_commit(home, table, commits, max(checkpoints, default=LOST))
     spared = " and ".join(str(file) for file in files)
@@ -137,9 +136,11 @@ def damaged(home: Home, table: Table) -> str:
 
 
 def _broken_commit(home: Home, table: Table, commits: dict[int, list[Path]], base: int) -> str:
-    """What is wrong with the commits past the checkpoint of version `base`; empty when nothing is."""
+    """What is wrong with the commits past the checkpoint of version `base`, and with the newest, whose time
+    stands in it alone; empty when nothing is.
+    """
     last = max([*commits, base])
-    for version in range(base + 1, last + 1):
+    for version in range(min(base + 1, last), last + 1):
         file = _log(home, table) / f"{version:020}.json"
         if version in commits and _is_commit(file):
             continue

@@ -100,9 +100,9 @@ def test_a_log_on_a_full_disk_hides_nothing(monkeypatch, capfd):
 
 @pytest.mark.usefixtures("run_log")
 def test_what_caused_a_failure_in_spark_is_told():
-    class Captured(Exception):  # noqa: N818 - stands for one of Spark's, which keep what Java said beside it
+    class Captured(Exception):  # noqa: N818 - one of Spark, which keeps what Java said beside it
         _stackTrace = (  # noqa: N815
-            "org.apache.spark.SparkException: [TASK_WRITE_FAILED] Task failed while writing rows\n\tat org.X\n"
+            "org.apache.spark.SparkException: [TASK_WRITE_FAILED] Task failed while writing\n\tat org.X\n"
             "Caused by: java.io.IOException: No space left on device\n\tat java.Y"
         )
 

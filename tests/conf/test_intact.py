@@ -69,6 +69,13 @@ def test_before_the_first_run_there_is_nothing_to_tell(home):
     assert not home.warehouse.exists()
 
 
+def test_a_table_that_was_never_made_whole_is_none(home):
+    """As a process leaves it that is killed while it makes the table."""
+    log(home, SILVER_LEDGER).mkdir(parents=True)
+    (log(home, SILVER_LEDGER) / f".{numbered(0, 'json')}.tmp").touch()
+    intact.check(home)
+
+
 def test_without_the_witness_nothing_is_told(copied):
     copied.versions.write_text("{", "utf-8")
     (log(copied, SILVER_LEDGER) / numbered(2, "json")).unlink()
@@ -177,6 +184,18 @@ def test_a_damaged_commit(copied, damage):
     file = log(copied, SILVER_LEDGER) / numbered(2, "json")
     damage(file)
     assert told(copied).startswith(f"silver.ledger: {file} is damaged: it is no whole commit.\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [(DAMAGES["emptied"], "is damaged: it is no whole commit"), (Path.unlink, "is not there")],
+    ids=["emptied", "deleted"],
+)
+def test_the_newest_commit_is_needed_though_a_checkpoint_holds_it(copied, damage, what):
+    DeltaTable(copied.table(SILVER_LEDGER)).create_checkpoint()
+    file = log(copied, SILVER_LEDGER) / numbered(2, "json")
+    damage(file)
+    assert told(copied).startswith(f"silver.ledger: {file} {what}.\n")
 
 
 def test_a_commit_lost_between_others(copied):
