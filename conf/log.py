@@ -20,7 +20,7 @@ def open_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _opened.append(path)
     # Nothing waits in a buffer: on a full disk it would be tried again at the very end, and fail there.
-    file = io.TextIOWrapper(path.open("ab", buffering=0), encoding="utf-8", write_through=True)  # type: ignore[arg-type]
+    file = io.TextIOWrapper(path.open("ab", buffering=0), encoding="utf-8", write_through=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -41,7 +41,7 @@ def left(tmp_path_factory) -> Home:
 def copied(left, home) -> Home:
     shutil.rmtree(home.root)
     shutil.copytree(left.root, home.root)
-    return home
+    return Home(home.root)
 
 
 def log(home: Home, table: Table) -> Path:
