@@ -225,6 +225,7 @@ def _stream_once(at_work: AtWork, before: Streamed, stop: rounds.Stop) -> Stream
         _advance(report, at_work.settings, at_work.spark, ("gold",))
     is_told = refused and report.refused and refused.gates == report.refused.gates
     _tell(report, at_work.settings, _heard(place) if is_told else heard)
+    at_work.left()
     warnings = _warnings(report, place)
     for warning in warnings:
         if warning not in before.warnings:

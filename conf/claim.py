@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -23,6 +24,7 @@ from conf import console, lease, leftovers, objects
 from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.objects import address, far
+from conf.tables import TABLES
 
 MIB = 1 << 20
 LONGEST_UNNAMED_S = 1
@@ -40,15 +42,15 @@ def usable(home: Home, min_free_mib: int) -> None:
     _check_path(home.root)
     _check_path(home.here)
     _make(home.here)
-    for place in (home.root, home.warehouse, home.landing):
-        if far(place):
-            continue
+    for place in _folders(home):
         if place.exists() and not place.is_dir():
             raise UsageError(
                 f"{place}: is a file, not a folder. Nothing was changed. Move it away and run again."
             )
         if place.exists() and not os.access(place, os.W_OK | os.X_OK):
-            raise UsageError(_not_ours(place, "Permission denied"))
+            raise UsageError(
+                _not_ours(place, os.strerror(errno.EROFS if _is_read_only(place) else errno.EACCES))
+            )
     free = shutil.disk_usage(home.here).free // MIB
     if free < min_free_mib:
         raise LakehouseError(
@@ -56,6 +58,20 @@ def usable(home: Home, min_free_mib: int) -> None:
             "(setting min_free_mib).\nNothing was changed. Make room and run again."
         )
     objects.check(home.root)
+
+
+def _folders(home: Home) -> Iterator[Path]:
+    """The folders of this machine's disks that a verb writes in; each may be of another owner or disk."""
+    folders = [home.root, home.warehouse, home.landing]
+    for table in TABLES:
+        folder = home.folder(table)
+        folders += [folder.parent, folder, folder / "_delta_log"]
+    here = [home.logs, home.staging.parent, home.metrics.parent]
+    yield from dict.fromkeys(folder for folder in [*folders, *here] if not far(folder))
+
+
+def _is_read_only(place: Path) -> bool:
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
 
 def _make(folder: Path) -> None:
@@ -80,8 +96,10 @@ def _check_path(root: Path) -> None:
 def _not_ours(place: Path, reason: str) -> str:
     existing = next(folder for folder in (place, *place.parents) if _exists(folder))
     owner, me = _name(existing.stat().st_uid), _name(os.geteuid())
-    whose = f": {existing} belongs to {owner}, this is {me}" if owner != me else ""
-    advice = f"Run as {owner}, or name" if owner != me else "Make it writable, or name"
+    # On a read-only disk nobody writes, its owner neither.
+    is_theirs = owner != me and reason != os.strerror(errno.EROFS)
+    whose = f": {existing} belongs to {owner}, this is {me}" if is_theirs else ""
+    advice = f"Run as {owner}, or name" if is_theirs else "Make it writable, or name"
     return (
         f"{place}: cannot be written ({reason}){whose}.\n"
         f"Nothing was changed. {advice} another home with --home."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -33,16 +34,30 @@ _KNOWN = (
 
 def explain(unexpected: BaseException) -> str:
     """One message: what happened, in which state things are, what to do; logs the stack trace."""
-    if log.where():
-        structlog.get_logger().error("failed", exc_info=unexpected)
-    text = f"{type(unexpected).__name__}: {unexpected}"
-    cause = next((advice for sign, advice in _KNOWN if sign in text), None)
-    if cause is None and getattr(unexpected, "errno", None) == errno.ENOSPC:
-        cause = "The disk is full. Make room"
+    # What keeps the log from being written may be the very failure.
+    with suppress(OSError):
+        if log.where():
+            structlog.get_logger().error("failed", exc_info=unexpected)
+    cause, what = _cause(unexpected)
     report = "please report it with that file" if log.where() else "please report it"
     advice = f"{cause} and run again." if cause else f"If it happens again, {report}."
     where = f"The whole story is in {log.where()}. " if log.where() else ""
-    return f"{type(unexpected).__name__}: {gist(unexpected)[:500]}\n{_SAFE}\n{where}{advice}"
+    return f"{type(unexpected).__name__}: {what[:500]}\n{_SAFE}\n{where}{advice}"
+
+
+def _cause(unexpected: BaseException) -> tuple[str | None, str]:
+    """What to do about it, where that is known, and the line that says what happened.
+
+    Of what failed in Java, Spark says the outermost; what caused it stands in the stack trace alone.
+    """
+    what = gist(unexpected)
+    story = [what, f"{type(unexpected).__name__}: {unexpected}", getattr(unexpected, "_stackTrace", "")]
+    lines = "\n".join(story).splitlines()
+    for sign, advice in _KNOWN:
+        if saying := [line for line in lines if sign in line]:
+            return advice, saying[0].strip().removeprefix("Caused by: ")
+    is_full = getattr(unexpected, "errno", None) == errno.ENOSPC
+    return "The disk is full. Make room" if is_full else None, what
 
 
 def gist(unexpected: BaseException) -> str:

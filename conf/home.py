@@ -56,6 +56,11 @@ class Home:
         return self.root / "warehouse"
 
     @property
+    def versions(self) -> Path:
+        """The version each table had when a verb last left them."""
+        return self.warehouse / "versions.json"
+
+    @property
     def set_aside(self) -> Path:
         """Files that could not be read as what their name says, at their path below landing."""
         return self.root / "quarantine" / "files"

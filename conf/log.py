@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ def open_file(path: Path) -> None:
     """Write every event from here on to `path`, one JSON object a line, times in UTC."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _opened.append(path)
+    # Nothing waits in a buffer: on a full disk it would be tried again at the very end, and fail there.
+    file = io.TextIOWrapper(path.open("ab", buffering=0), encoding="utf-8", write_through=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -27,7 +30,7 @@ def open_file(path: Path) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=path.open("a", encoding="utf-8")),
+        logger_factory=structlog.WriteLoggerFactory(file=file),
     )
 
 

@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import pyarrow as pa
 from delta.tables import DeltaTable as SparkDeltaTable
 from deltalake import DeltaTable
-from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+from deltalake.exceptions import DeltaError
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import notes, objects
+from conf import intact, notes, objects
+from conf.errors import LakehouseError
 from conf.home import Home
+from conf.on_disk import OnDisk
 from conf.tables import TABLES, Table
 
 LANDING = "landing"
@@ -142,25 +142,19 @@ def has_changes(home: Home, table: Table, after: int, upto: int) -> bool:
         return True
 
 
-class _OnDisk(DeltaTable):
-    """A table whose files Arrow reads by itself. Through delta-rs its threads call Python, and one that does
-    so while the process ends aborts it, after all was done.
-    """
-
-    def to_pyarrow_dataset(  # type: ignore[override] # the other parameters go on by name
-        self, partitions: Any = None, filesystem: Any = None, **named: Any
-    ) -> Any:
-        """As delta-rs gives it."""
-        folder = url2pathname(urlsplit(self.table_uri).path)
-        ours = filesystem or SubTreeFileSystem(folder, LocalFileSystem())
-        return super().to_pyarrow_dataset(partitions=partitions, filesystem=ours, **named)
-
-
 def state(home: Home, table: Table, version: int | None = None) -> DeltaTable:
-    """The table's metadata, as it stands or as that version left it, read without Spark."""
-    if objects.far(home.root) is None:
-        return _OnDisk(home.table(table), version=version)
-    return DeltaTable(home.table(table), version=version, storage_options=objects.reader_options(home.root))
+    """The table's metadata, as it stands or as that version left it, read without Spark.
+
+    Raises LakehouseError that names the file where the table's log is damaged.
+    """
+    kind: type[DeltaTable] = OnDisk if objects.far(home.root) is None else DeltaTable
+    options = objects.reader_options(home.root) or None
+    try:
+        return kind(home.table(table), version=version, storage_options=options)
+    except DeltaError:
+        if told := intact.damaged(home, table):
+            raise LakehouseError(told) from None
+        raise
 
 
 def noted_since(home: Home, table: Table, after: int) -> dict[int, dict[str, Any]]:

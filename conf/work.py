@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from conf import claim, console, log
+from conf import claim, console, intact, log
 from conf import settings as configuration
 from conf.errors import StoppedError
 from conf.session import Spark
@@ -25,6 +25,10 @@ class AtWork:
     run: str
     settings: Settings
     spark: Spark
+
+    def left(self) -> None:
+        """Keep which version every table has now: whoever begins next must not find an older one."""
+        intact.note(self.settings.place)
 
 
 def new_run() -> str:
@@ -40,13 +44,16 @@ def holding(verb: str, home: str | None, *, stages: bool = True) -> Iterator[AtW
     claim.usable(place, settings.min_free_mib)
     run = new_run()
     with claim.held(place, verb, run):
+        intact.check(place)
         log.open_file(place.logs / f"{run}.jsonl")
         shutil.rmtree(place.scratch, ignore_errors=True)
         note = json.dumps({"run": run, "verb": verb, "who": getpass.getuser()})
         spark = Spark(settings, place.scratch, place.logs / f"{run}.spark.log", note)
         try:
             with console.progress(verb, spark.work, stages=stages):
-                yield AtWork(run, settings, spark)
+                at_work = AtWork(run, settings, spark)
+                yield at_work
+                at_work.left()
         except KeyboardInterrupt:
             told = "Stopped. Nothing is lost: run again and it goes on from the last commit."
             raise StoppedError(told) from None

@@ -13,8 +13,14 @@ from conf.tables import GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, Table
 def taken(home: Home) -> dict[Table, int]:
     """By statistics table, the version of silver.events that its numbers are counted from; 0 when none is."""
     source = warehouse.identity(home, SILVER_EVENTS)
-    seen = warehouse.marker(home, GOLD_RESTATEMENTS, _unchanged(source))
-    return {table: max(seen, warehouse.marker(home, table, source)) for table in GOLD}
+    counted = {table: warehouse.marker(home, table, source) for table in GOLD}
+    if not warehouse.exists(home, GOLD_RESTATEMENTS):
+        return counted
+    noted = warehouse.state(home, GOLD_RESTATEMENTS)
+    return {
+        table: max(version, noted.transaction_version(_unchanged(source, table, version)) or 0)
+        for table, version in counted.items()
+    }
 
 
 def waiting(home: Home) -> tuple[int, int]:
@@ -41,11 +47,16 @@ def note_unchanged(spark: SparkSession, home: Home, upto: int) -> None:
     """Note that gold has taken silver up to this version, for tables that it gave nothing to change; commits
     nothing when each has noted it with its own changes.
     """
-    if min(taken(home).values()) < upto:
-        nothing = warehouse.local(spark, home, GOLD_RESTATEMENTS, [])
-        source = _unchanged(warehouse.identity(home, SILVER_EVENTS))
-        warehouse.append(nothing, home, GOLD_RESTATEMENTS, source, upto)
+    source = warehouse.identity(home, SILVER_EVENTS)
+    for table, version in taken(home).items():
+        if version < upto:
+            nothing = warehouse.local(spark, home, GOLD_RESTATEMENTS, [])
+            counted = warehouse.marker(home, table, source)
+            warehouse.append(nothing, home, GOLD_RESTATEMENTS, _unchanged(source, table, counted), upto)
 
 
-def _unchanged(source: str) -> str:
-    return f"{source}/unchanged"
+def _unchanged(source: str, table: Table, version: int) -> str:
+    """Under which name it is noted that silver gave this table nothing since that version: said of the
+    table alone, it would stand for one that was lost, or put back from an older copy, as well.
+    """
+    return f"{source}/unchanged/{table.name}/{version}"

@@ -157,6 +157,20 @@ def test_a_home_of_somebody_else(home, place, monkeypatch):
     assert f"belongs to {theirs.owner()}, this is user 54321" in str(refused.value)
 
 
+def test_a_table_on_a_read_only_disk_is_named_so_whoever_owns_it(home, monkeypatch):
+    theirs = home.warehouse / "silver" / "ledger"
+    theirs.mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, _: path != theirs)
+    monkeypatch.setattr(claim, "_is_read_only", lambda path: path == theirs)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    with pytest.raises(UsageError) as refused:
+        claim.usable(home, 0)
+    assert str(refused.value) == (
+        f"{theirs}: cannot be written (Read-only file system).\n"
+        "Nothing was changed. Make it writable, or name another home with --home."
+    )
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_home_that_cannot_be_made(tmp_path):
     tmp_path.chmod(0o500)

@@ -12,6 +12,8 @@ import structlog
 
 from conf import failure, log
 
+FULL = Path("/dev/full")
+
 
 @pytest.fixture
 def run_log(tmp_path: Path, monkeypatch) -> Iterator[Path]:
@@ -83,3 +85,27 @@ def test_the_stack_trace_is_in_the_log(run_log):
 def test_without_a_log_none_is_named(monkeypatch):
     monkeypatch.setattr(log, "_opened", [])
     assert "The whole story is in" not in failure.explain(raised(ValueError("odd")))
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device here is always full")
+def test_a_log_on_a_full_disk_hides_nothing(monkeypatch, capfd):
+    monkeypatch.setattr(log, "_opened", [])
+    log.open_file(FULL)
+    told = failure.explain(raised(OSError(errno.ENOSPC, "No space left on device")))
+    structlog.get_config()["logger_factory"]._file.close()
+    structlog.reset_defaults()
+    assert "The disk is full. Make room and run again." in told
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("run_log")
+def test_what_caused_a_failure_in_spark_is_told():
+    class Captured(Exception):  # noqa: N818 - one of Spark, which keeps what Java said beside it
+        _stackTrace = (  # noqa: N815
+            "org.apache.spark.SparkException: [TASK_WRITE_FAILED] Task failed while writing\n\tat org.X\n"
+            "Caused by: java.io.IOException: No space left on device\n\tat java.Y"
+        )
+
+    told = failure.explain(raised(Captured("[TASK_WRITE_FAILED] Task failed while writing rows")))
+    assert told.splitlines()[0] == "Captured: java.io.IOException: No space left on device"
+    assert told.endswith("The disk is full. Make room and run again.")

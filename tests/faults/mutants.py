@@ -122,8 +122,8 @@ MUTANTS = (
     Mutant(
         "late events are left out",
         "gold/publish.py",
-        "counted_anew = buckets(touched).distinct().persist()",
-        'counted_anew = buckets(touched).where("day > current_date() - 7").distinct().persist()',
+        'counted_anew = touched.select(*BUCKET, "day").distinct()',
+        'counted_anew = touched.select(*BUCKET, "day").distinct().where("day > current_date() - 7")',
     ),
     Mutant(
         "CSV is read by position",

@@ -192,6 +192,27 @@ def test_an_event_taken_out_and_put_back_changes_no_number(spark, counted, copy_
     assert versions(home) == before
 
 
+@pytest.mark.parametrize("older", [False, True], ids=["lost", "older"])
+def test_that_silver_gave_a_table_nothing_is_not_said_of_a_copy_of_it(spark, counted, copy_of, older):
+    """Page tables alone have changed last, then none has: noted for each as it was then."""
+    home = copy_of(counted)
+    DeltaTable.forPath(spark, home.table(SILVER_EVENTS)).update("page_id = 'g2'", {"page_id": "'g3'"})
+    assert buckets(publish.publish(spark, home)) == [0, 0, 2, 2]
+    DeltaTable.forPath(spark, home.table(SILVER_EVENTS)).update("user_id = 'u2'", {"source": "'b'"})
+    assert buckets(publish.publish(spark, home)) == [0, 0, 0, 0]
+    assert progress.waiting(home) == (3, 3)
+    right = gold(home)
+    for table in (PAGE_DAILY, PLACEMENT_HOURLY):
+        shutil.rmtree(home.table(table))
+        if older:
+            shutil.copytree(counted.table(table), home.table(table))
+        else:
+            warehouse._create(spark, home, table)
+    publish.publish(spark, home)
+    assert gold(home) == right
+    assert publish.publish(spark, home) == []
+
+
 def crashed(spark, home: Home, *dying: Table) -> None:
     """The process dies while these tables have not taken their buckets, and the others have."""
     merge = publish._merge
