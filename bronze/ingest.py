@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from bronze.intake import Intake
 from bronze.judge import Judged, judge
+from bronze.known import known_deliveries, last_ingested
 from bronze.landing import Found, is_as_found, read_stamps, reason, stamp, survey, write_stamps
 from conf import log, objects, warehouse
 from conf.home import Home
@@ -37,7 +37,7 @@ class Arrivals:
 def arrivals(home: Home) -> Arrivals:
     """What is there to take, found without Spark: files never read before, or written to since."""
     committed = warehouse.marker(home, BRONZE_EVENTS, warehouse.LANDING)
-    known = _known(home, committed)
+    known = known_deliveries(home, committed)
     stamps = read_stamps(home)
     found = [
         file
@@ -50,23 +50,6 @@ def arrivals(home: Home) -> Arrivals:
         for source, held in known.items()
     }
     return Arrivals(found, taken, committed + 1)
-
-
-def _known(home: Home, committed: int) -> dict[str, dict[str, str]]:
-    """By source and fingerprint, whether it was taken or set aside.
-
-    Rows of a batch that bronze.events never committed do not count.
-    """
-    if not warehouse.exists(home, BRONZE_DELIVERIES):
-        return {}
-    columns = ["source", "fingerprint", "status", "batch_id"]
-    deliveries = warehouse.state(home, BRONZE_DELIVERIES).to_pyarrow_table(columns=columns)
-    kept = deliveries.filter(pc.less_equal(deliveries["batch_id"], committed)).sort_by("batch_id")
-    known: dict[str, dict[str, str]] = {}
-    for source, fingerprint, status in zip(*[kept[name].to_pylist() for name in columns[:3]], strict=True):
-        if known.setdefault(source, {}).get(fingerprint) != TAKEN:
-            known[source][fingerprint] = status
-    return known
 
 
 def judge_all(home: Home, arrived: Arrivals) -> list[Judged]:
@@ -133,8 +116,7 @@ def clock(home: Home, batch_id: int) -> datetime:
     now = datetime.now(UTC)
     if batch_id == 1:
         return now
-    held = warehouse.state(home, BRONZE_DELIVERIES).to_pyarrow_table(columns=["ingested_at"])
-    last: datetime | None = pc.max(held["ingested_at"]).as_py()
+    last = last_ingested(home)
     return max(now, last + timedelta(microseconds=1)) if last else now
 
 
