@@ -53,6 +53,7 @@ def test_where_a_process_listens_is_seen(before, host):
     )
     command = [*before, sys.executable, "-c", f"{server}; input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as listening:
+        assert listening.stdout
         port = int(listening.stdout.readline())
         sockets = Sockets()
         sockets.look(listening.pid)
