@@ -20,7 +20,7 @@ from tests.faults import hostile, oracle, reading
 from tests.faults.canaries import CANARIES, NO_BROKER, NO_STORAGE, SIGNS, found, written
 from tests.faults.in_process import deliver, latest
 from tests.faults.mutator import FIRST
-from tests.faults.program import WITHOUT_NETWORK, Ended, run, running
+from tests.faults.program import WITHOUT_NETWORK, Ended, isolation, run, running
 from tests.faults.test_hostile import assert_pages_only_show, carried_out
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(2400)]
@@ -47,15 +47,6 @@ class House:
 
     home: Home
     verbs: dict[str, Ended]
-
-
-def isolation() -> tuple[str, ...]:
-    """What a command is put behind to have no network; nothing where this machine does not allow that."""
-    try:
-        tried = subprocess.run([*WITHOUT_NETWORK, "/bin/true"], capture_output=True, check=False)
-    except FileNotFoundError:
-        return ()
-    return WITHOUT_NETWORK if tried.returncode == 0 else ()
 
 
 @pytest.fixture(scope="module")
