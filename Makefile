@@ -16,7 +16,7 @@ endif
 .PHONY: help install pipeline stream report test test-faults sql verify reprocess maintain up down lint lock clean stale
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 install: .venv/installed ## Install everything into .venv, Java and JARs included
 
@@ -44,8 +44,9 @@ report: install ## Write the pages on statistics and data quality
 test: install ## Run the tests
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-test-faults: install ## Attack the promises: full disks, older copies, two at once, clocks; takes hours
-	@$(BIN)/pytest tests/faults -m "faults or not faults" -rP
+test-faults: install ## Attack every promise, for hours; stopped, it goes on from build/faults
+	@$(BIN)/pytest tests/faults -m "faults or not faults" -n 2 --dist loadfile
+	@$(BIN)/python -m tests.faults.kills
 
 sql: install ## Query the tables; with Q="SELECT …" one query, else a prompt
 	@$(BIN)/lakehouse sql $(if $(Q),"$$Q")

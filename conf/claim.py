@@ -20,16 +20,17 @@ from typing import Any
 import filelock
 import psutil
 
-from conf import console, lease, objects
+from conf import console, lease, leftovers, objects
 from conf.errors import LakehouseError, UsageError
 from conf.home import Home
 from conf.objects import address, far
 from conf.tables import TABLES
 
 MIB = 1 << 20
-JUST_STARTED_S = 1.0
-"""How long the holder of the lock may take to say who it is."""
+LONGEST_UNNAMED_S = 1
+"""How long a new holder may take to write down who it is, before nobody can tell."""
 
+_SINCE = "%Y-%m-%d %H:%M:%S"
 MISREAD = re.compile(r"[#?\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 
 
@@ -41,7 +42,7 @@ def usable(home: Home, min_free_mib: int) -> None:
     _check_path(home.root)
     _check_path(home.here)
     _make(home.here)
-    for place in _written(home):
+    for place in _folders(home):
         if place.exists() and not place.is_dir():
             raise UsageError(
                 f"{place}: is a file, not a folder. Nothing was changed. Move it away and run again."
@@ -59,7 +60,7 @@ def usable(home: Home, min_free_mib: int) -> None:
     objects.check(home.root)
 
 
-def _written(home: Home) -> Iterator[Path]:
+def _folders(home: Home) -> Iterator[Path]:
     """The folders of this machine's disks that a verb writes in; each may be of another owner or disk."""
     folders = [home.root, home.warehouse, home.landing]
     for table in TABLES:
@@ -129,7 +130,7 @@ def held(home: Home, verb: str, run: str) -> Iterator[None]:
     by = {
         "process": os.getpid(),
         "host": socket.gethostname(),
-        "since": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "since": datetime.now(UTC).strftime(_SINCE),
         "verb": verb,
         "run": run,
     }
@@ -151,8 +152,8 @@ def _locked_here(home: Home, by: dict[str, Any]) -> Iterator[None]:
     except filelock.Timeout:
         raise LakehouseError(_refusal(home, _holder(home))) from None
     try:
-        home.holder.parent.mkdir(parents=True, exist_ok=True)
-        home.holder.write_text(json.dumps(by), "utf-8")
+        objects.write_whole(home.holder, json.dumps(by))
+        leftovers.end(home)
         yield
     finally:
         home.holder.unlink(missing_ok=True)
@@ -164,28 +165,29 @@ def _refusal(home: Home, holder: str) -> str:
 
 
 def _holder(home: Home) -> str:
-    """Who holds the lock. One that has just taken it has not said so yet; what the one before it left there,
-    if it was killed, names a process that is gone.
-    """
-    until = time.monotonic() + JUST_STARTED_S
-    while not _is_alive(by := _held_by(home)) and time.monotonic() < until:
-        time.sleep(0.05)
-    return _who(by if _is_alive(by) else {})
+    """Who holds it. One that was killed left its name, until the next has written its own."""
+    until = time.monotonic() + LONGEST_UNNAMED_S
+    while _is_gone(by := _written(home)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return _who({} if _is_gone(by) else by)
 
 
-def _held_by(home: Home) -> dict[str, Any]:
+def _written(home: Home) -> dict[str, Any]:
     try:
         by = json.loads(home.holder.read_text("utf-8"))
+        return by if isinstance(by, dict) else {}
     except (OSError, ValueError):
         return {}
-    return by if isinstance(by, dict) else {}
 
 
-def _is_alive(by: dict[str, Any]) -> bool:
-    """Whether that process is there; of another machine's, which shares the disk, nobody here can tell."""
-    if not by:
-        return False
-    return by.get("host") != socket.gethostname() or psutil.pid_exists(by.get("process", 0))
+def _is_gone(by: dict[str, Any]) -> bool:
+    """Whether that is nobody, or was a process of this machine that has ended."""
+    try:
+        since = datetime.strptime(by["since"], _SINCE).replace(tzinfo=UTC)
+        is_here = by["host"] == socket.gethostname()
+        return is_here and not leftovers.is_alive(int(by["process"]), since.timestamp())
+    except (KeyError, TypeError, ValueError):
+        return True
 
 
 def _who(by: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from conf import classes, cluster, java, notes, objects
+from conf import classes, cluster, java, leftovers, notes, objects
 from conf.errors import LakehouseError
 from conf.settings import Settings
 
@@ -90,7 +90,7 @@ def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> 
             "-XX:+UseParallelGC",
             "-Duser.timezone=UTC",
             "-Dfile.encoding=UTF-8",
-            f'"-Djava.io.tmpdir={scratch}"',
+            *[f'"{mark}"' for mark in leftovers.marks(scratch)],
             f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
             *classes.options(java.home()),
         ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
+import filelock
 import pytest
 
 from conf import claim
@@ -78,29 +79,39 @@ def test_a_holder_that_has_not_said_who_it_is(home):
         pytest.fail("two hold it")
 
 
-def test_what_a_killed_holder_left_is_not_taken_for_the_one_that_holds(home, other):
-    """Between taking the lock and saying so, the next holder is as if it had said nothing."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        gone.wait()
-    home.holder.write_text(home.holder.read_text("utf-8").replace(str(other.pid), str(gone.pid)), "utf-8")
-    with (
-        pytest.raises(LakehouseError, match="another lakehouse process that has just started"),
-        claim.held(home, "run", "r2"),
-    ):
+def test_a_killed_holder_is_never_named(home):
+    """Another took the lock and has not yet written down who it is: the name found is of a dead process."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    named = {
+        "process": ended.pid,
+        "host": os.uname().nodename,
+        "verb": "stream",
+        "since": "2026-03-01 00:00:00",
+    }
+    home.holder.parent.mkdir()
+    home.holder.write_text(json.dumps(named))
+    lock = filelock.FileLock(home.lock)
+    with lock, pytest.raises(LakehouseError, match="that has just started"), claim.held(home, "run", "r2"):
         pytest.fail("two hold it")
 
 
-def test_a_holder_that_says_who_it_is_a_moment_later(home, other):
-    said = home.holder.read_text("utf-8")
-    home.holder.unlink()
-    late = threading.Timer(0.3, home.holder.write_text, (said, "utf-8"))
-    late.start()
-    with (
-        pytest.raises(LakehouseError, match=f"held by `lakehouse stream`, process {other.pid} "),
-        claim.held(home, "run", "r2"),
-    ):
+def test_one_that_took_it_from_a_killed_one_is_named_once_it_has_written_who_it_is(home, other, monkeypatch):
+    """While it had not, whoever asks waits a little."""
+    written = home.holder.read_text("utf-8")
+    read = iter([{"process": 0}, {}, json.loads(written)])
+    monkeypatch.setattr(claim, "_written", lambda _: next(read))
+    with pytest.raises(LakehouseError, match=f"process {other.pid} "), claim.held(home, "run", "r2"):
         pytest.fail("two hold it")
-    late.join()
+
+
+def test_a_holder_on_another_machine_is_named(home):
+    named = {"process": 1, "host": "another", "verb": "stream", "since": "2026-03-01 00:00:00"}
+    home.holder.parent.mkdir()
+    home.holder.write_text(json.dumps(named))
+    lock = filelock.FileLock(home.lock)
+    with lock, pytest.raises(LakehouseError, match="process 1 on another"), claim.held(home, "run", "r2"):
+        pytest.fail("two hold it")
 
 
 def test_it_is_free_again_afterwards(home):
