@@ -174,7 +174,7 @@ MUTANTS = (
     ),
     Mutant(
         "a delivery that was planned counts as taken",
-        "bronze/ingest.py",
+        "bronze/known.py",
         'deliveries.filter(pc.less_equal(deliveries["batch_id"], committed)).sort_by("batch_id")',
         'deliveries.sort_by("batch_id")',
         (KILLS,),
