@@ -31,8 +31,10 @@ from silver import rules
 from tests.bench.part import say
 from tests.bench.plain_polars import answer
 
-END = datetime(2026, 10, 31, 18, tzinfo=UTC)
-"""The hour before which every history ends; what is delivered then fills up its day."""
+END = datetime(2026, 11, 1, tzinfo=UTC)
+"""The hour before which every history ends. It is midnight, so that what is delivered then, late events of
+the day before among it, touches the same days whole however long the history is.
+"""
 
 SEED = 1
 CHECKPOINT_EVERY = 10

@@ -68,17 +68,15 @@ def measured(spark: SparkSession, compared: list[Lake], events: int, turns: int)
 
 
 def rereading(spark: SparkSession, folder: Path, events: int, turns: int) -> list[float]:
-    """Seconds in which the plain job counts the day anew from its JSON, in the same warm session."""
+    """Seconds in which the plain job counts anew what one more hour touches, in the same warm session: from
+    the JSON of the day before, which has late events, and of the hour.
+    """
     landing, place = folder / "hour" / "day", folder / "hour" / "plain"
     landing.mkdir()
-    midnight = history.END.replace(hour=0)
     for number in range(24):
-        hour = midnight + timedelta(hours=number)
-        is_new = hour >= history.END
-        payloads = lakes.hourly(hour, events) if is_new else None
-        (landing / f"{number:02}.jsonl").write_bytes(
-            payloads or lakes.body(history.lines(history.happened(hour, events)))
-        )
+        of_hour = history.happened(history.END - timedelta(hours=24 - number), events)
+        (landing / f"{number:02}.jsonl").write_bytes(lakes.body(history.lines(of_hour)))
+    (landing / "24.jsonl").write_bytes(lakes.hourly(history.END, events))
     seconds = []
     for turn in range(turns + 1):
         shutil.rmtree(place, ignore_errors=True)

@@ -52,9 +52,10 @@ class Lake:
 
     @property
     def late_day(self) -> date:
-        """The day its late events happened on: long ago where that is within it, else the last one."""
-        holds = history.END - timedelta(hours=self.hours) <= history.END - LATE_BY - timedelta(days=1)
-        return (history.END - LATE_BY if holds else history.END).date()
+        """The day its late events happened on: long ago where that is within it, else the last whole one."""
+        one = timedelta(days=1)
+        holds = history.END - timedelta(hours=self.hours) <= history.END - LATE_BY - one
+        return (history.END - (LATE_BY if holds else one)).date()
 
 
 def made(folder: Path, hours_before: int, events: int) -> Home:
