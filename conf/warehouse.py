@@ -76,9 +76,6 @@ def _add_missing_columns(spark: SparkSession, home: Home, table: Table) -> None:
 
 def _create(spark: SparkSession, home: Home, table: Table) -> None:
     properties = PROPERTIES | ({"delta.enableChangeDataFeed": "true"} if table.change_feed else {})
-    # Every run adds a file of a few rows, and what is read of them must not grow with the number of runs.
-    is_account = not table.partition and not table.change_feed
-    properties |= {"delta.autoOptimize.autoCompact": "true"} if is_account else {}
     builder = SparkDeltaTable.createIfNotExists(spark).location(home.table(table))
     builder = builder.comment(f"One row per {table.grain}").partitionedBy(*table.partition)
     for name, value in properties.items():

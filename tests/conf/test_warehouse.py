@@ -107,18 +107,6 @@ def test_the_same_append_twice_is_one(spark, drift):
     assert warehouse.marker(drift, SILVER_DRIFT, SOURCE) == 1
 
 
-def test_the_few_rows_of_many_runs_come_to_few_files(spark, drift):
-    spark.conf.set("spark.databricks.delta.autoCompact.minNumFiles", "4")
-    try:
-        for batch in range(1, 6):
-            warehouse.append(drifts(spark, drift, batch), drift, SILVER_DRIFT, SOURCE, batch)
-    finally:
-        spark.conf.unset("spark.databricks.delta.autoCompact.minNumFiles")
-    assert len(warehouse.state(drift, SILVER_DRIFT).file_uris()) == 2
-    assert held(drift) == [(batch, f"f{batch}") for batch in range(1, 6)]
-    assert warehouse.marker(drift, SILVER_DRIFT, SOURCE) == 5
-
-
 def test_an_append_of_another_source_is_another(spark, drift):
     warehouse.append(drifts(spark, drift, 1), drift, SILVER_DRIFT, SOURCE, 1)
     warehouse.append(drifts(spark, drift, 2), drift, SILVER_DRIFT, "bronze.events/two", 1)
