@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 from conf import claim, console, intact, log
 from conf import settings as configuration
-from conf.errors import StoppedError
+from conf.errors import DIFFERENCE_FOUND, LakehouseError, StoppedError
+from conf.home import Home
 from conf.session import Spark
 from conf.settings import Settings
 
@@ -36,6 +37,15 @@ def new_run() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
+def _check_intact(place: Home, verb: str) -> None:
+    """Raise LakehouseError for a table that is not as it was left: to `verify` that is a difference found."""
+    try:
+        intact.check(place)
+    except LakehouseError as told:
+        told.status = DIFFERENCE_FOUND if verb == "verify" else told.status
+        raise
+
+
 @contextmanager
 def holding(verb: str, home: str | None, *, stages: bool = True) -> Iterator[AtWork]:
     """Hold the lakehouse for one verb: the lock, its log, its Spark, and what a person sees of it."""
@@ -44,7 +54,7 @@ def holding(verb: str, home: str | None, *, stages: bool = True) -> Iterator[AtW
     claim.usable(place, settings.min_free_mib)
     run = new_run()
     with claim.held(place, verb, run):
-        intact.check(place)
+        _check_intact(place, verb)
         log.open_file(place.logs / f"{run}.jsonl")
         shutil.rmtree(place.scratch, ignore_errors=True)
         note = json.dumps({"run": run, "verb": verb, "who": getpass.getuser()})

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from conf import intact, warehouse
+from conf import intact, warehouse, work
 from conf.errors import LakehouseError
 from conf.home import Home
 from conf.tables import (
@@ -42,6 +42,14 @@ def copied(left, home) -> Home:
     shutil.rmtree(home.root)
     shutil.copytree(left.root, home.root)
     return Home(home.root)
+
+
+@pytest.mark.parametrize(("verb", "status"), [("run", 1), ("maintain", 1), ("verify", 4)])
+def test_to_verify_a_lost_table_is_a_difference(copied, verb, status):
+    shutil.rmtree(copied.folder(SILVER_LEDGER))
+    with pytest.raises(LakehouseError) as refused, work.holding(verb, str(copied.root)):
+        pytest.fail("it began")
+    assert refused.value.status == status
 
 
 def log(home: Home, table: Table) -> Path:
