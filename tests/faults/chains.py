@@ -26,22 +26,13 @@ from tests.faults import reading
 from tests.faults.deliveries import LATEST, batch
 from tests.faults.failpoints import GROUP, JVM, KINDS, MOMENTS, PYTHON, STOPPED
 from tests.faults.oracle import expected
+from tests.faults.small import ENVIRONMENT
 
 CHECKOUT = Path(__file__).parents[2]
 LONGEST_S = 1800
 """A run that takes longer hangs; on a busy machine one takes minutes."""
 
-SMALL = {
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.shuffle.partitions": "2",
-    "spark.databricks.delta.snapshotPartitions": "1",
-}
-ENVIRONMENT = {
-    "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
-    "LAKEHOUSE_DRIVER_MEMORY": "1g",
-    "LAKEHOUSE_SPARK": json.dumps(SMALL),
-    "PYTHONPATH": str(CHECKOUT),
-}
+SMALL = {**ENVIRONMENT, "PYTHONPATH": str(CHECKOUT)}
 
 
 class BrokenPromiseError(Exception):
@@ -96,7 +87,7 @@ class Chain:
             program = [sys.executable, "-m", "tests.faults.failpoints"]
             return subprocess.Popen(
                 [*program, *(words or ("run",)), "--home", str(self.home.root)],
-                env={**os.environ, **ENVIRONMENT, **environment, "FAULT_LOG": str(self.log)},
+                env={**os.environ, **SMALL, **environment, "FAULT_LOG": str(self.log)},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conf.home import Home
+from tests.faults.small import ENVIRONMENT
 
 PROGRAM = Path(sys.executable).with_name("lakehouse")
 SMALL = {
+    **ENVIRONMENT,
     "COLUMNS": "200",
-    "LAKEHOUSE_DRIVER_MEMORY": "1g",
     "LAKEHOUSE_MIN_FREE_MIB": "0",
-    "LAKEHOUSE_SPARK": json.dumps({"spark.sql.shuffle.partitions": "2"}),
 }
 PATIENCE_S = 600
 

@@ -105,9 +105,9 @@ def test_a_table_lost_or_put_back_is_told_and_nothing_is_done(past, program, tab
     put_back(past, table, older=older)
     before = versions(past.home)
     arrives(past)
-    for verb in ("run", "verify"):
+    for verb, status in (("run", 1), ("verify", 4)):
         said = program(verb, "--home", past.home.root)
-        assert (said.status, said.out) == (1, "")
+        assert (said.status, said.out) == (status, "")
         assert said.err.startswith(f"{past.home.folder(table)} ")
         assert f"{table.name} was at version " in said.err
         assert "Nothing was changed. Put the newer copy back; or" in said.err
@@ -170,6 +170,9 @@ def _commit(log: Path) -> Path:
     return max(log.glob("*.json"))
 
 
+DAMAGED_TABLES = (tables.BRONZE_DELIVERIES, tables.SILVER_EVENTS, tables.SILVER_LEDGER, tables.PAGE_DAILY)
+"""One of each kind: a plan, what has a change feed, what is appended to, what is merged into."""
+
 DAMAGED = {"pointer": lambda log: log / "_last_checkpoint", "checkpoint": _checkpoint, "commit": _commit}
 DAMAGES = {
     "deleted": lambda file: file.unlink(),
@@ -183,7 +186,7 @@ DAMAGES = {
 @pytest.mark.parametrize("damaged", DAMAGED)
 @pytest.mark.parametrize(
     "table",
-    [pytest.param(table, id=table.name) for table in TABLES],
+    [pytest.param(table, id=table.name) for table in DAMAGED_TABLES],
 )
 def test_a_damaged_log_is_told_or_does_no_harm(past, program, table, damaged, damage):
     """Told by the table and the file that is damaged, and done what is told, or put back, it heals."""
@@ -199,7 +202,9 @@ def test_a_damaged_log_is_told_or_does_no_harm(past, program, table, damaged, da
     if said.status:
         assert said.status == 1
         assert table.name in said.err
-        assert str(file) in said.err or said.err.startswith(f"{log.parent} ends at version ")
+        # Of a checkpoint that is gone, the one that points to it is left to be told.
+        named = [str(file), str(log / "_last_checkpoint"), f"{log.parent} ends at version "]
+        assert any(words in said.err for words in named), said.err
         assert "Nothing was changed." in said.err
         spared = said.err.partition("Remove ")[2].partition(" and run again")[0]
         for named in spared.split(" and ") if spared else ():

@@ -21,11 +21,11 @@ from tests.faults.canaries import CANARIES, NO_BROKER, NO_STORAGE, SIGNS, found,
 from tests.faults.in_process import deliver, latest
 from tests.faults.mutator import FIRST
 from tests.faults.program import WITHOUT_NETWORK, Ended, isolation, run, running
+from tests.faults.small import ENVIRONMENT
 from tests.faults.test_hostile import assert_pages_only_show, carried_out
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(2400)]
 
-SMALL = {"LAKEHOUSE_DRIVER_MEMORY": "1g", "LAKEHOUSE_SPARK": '{"spark.sql.shuffle.partitions": "2"}'}
 QUERY = "SELECT placement_id, views, clicks FROM gold.placement_daily ORDER BY placement_id"
 HOURS = ("--from", "2026-03-01T00:00:00Z", "--to", "2026-03-01T03:00:00Z")
 
@@ -57,13 +57,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     before, verbs = isolation(), {}
 
     def done(name: str, *words: str, **environment: str) -> None:
-        verbs[name] = run(home, *words, before=before, **(CANARIES | SMALL | environment))
+        verbs[name] = run(home, *words, before=before, **(CANARIES | ENVIRONMENT | environment))
         print(name, verbs[name].status, verbs[name].err[-2000:])
 
     deliver(home, BATCHES[0])
     done("run", "run")
     deliver(home, BATCHES[1])
-    with running(home, "stream", "--interval", "1s", before=before, **CANARIES, **SMALL) as stream:
+    with running(home, "stream", "--interval", "1s", before=before, **CANARIES, **ENVIRONMENT) as stream:
         assert stream.has_said("nothing new", within_s=600)
         stream.process.send_signal(signal.SIGTERM)
         verbs["stream"] = stream.ended()
