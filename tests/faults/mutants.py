@@ -163,7 +163,6 @@ MUTANTS = (
         "silver/reading.py",
         'return F.when(payload.contains("\\\\u"), unpaired).otherwise(payload)',
         "return payload",
-        (BYTES,),
     ),
     Mutant(
         "bytes that are not UTF-8 pass",

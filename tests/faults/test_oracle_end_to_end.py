@@ -46,6 +46,10 @@ BATCHES = [
         + b" and more\n"
         + event().strip() * 2
         + b"\n"
+        + event(user_id="u10").strip()
+        + b","
+        + event(user_id="u11")
+        + event(user_id="half a pair \ud800")
         + event(event_type=7, user_id="", page_id=" ")
         + event(at=NOON * 1000)
         + event(at=946_684_799, event_type="x")
