@@ -159,12 +159,6 @@ MUTANTS = (
         ".otherwise(F.slice(broken, 1, 1))",
     ),
     Mutant(
-        "half a surrogate pair is a question mark",
-        "silver/reading.py",
-        'return F.when(payload.contains("\\\\u"), unpaired).otherwise(payload)',
-        "return payload",
-    ),
-    Mutant(
         "bytes that are not UTF-8 pass",
         "bronze/ingest.py",
         '            "valid_utf8",\n            "source",',
