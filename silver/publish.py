@@ -166,11 +166,12 @@ def _write_events(window: Window, judged: DataFrame, numbered: DataFrame, counte
         valid_records = counted.delivered - counted.quarantined
         window.describe(f"removing duplicates among {valid_records:,} records, writing events")
         distinct = deduplication.events(valid).transform(deduplication.first_delivery)
-        known = _known(window, spans)
-        # What is known of these days may be much more than the batch.
-        of_days = sizes.of_days(window.home, SILVER_EVENTS, [span.day for span in spans])
+        known, of_days = _known(window, spans), 0
         if window.is_small:
-            known, of_days = known.transform(deduplication.alike, distinct), 0
+            known = known.transform(deduplication.alike, distinct)
+        else:
+            # What is known of these days may be much more than the batch.
+            of_days = sizes.of_days(window.home, SILVER_EVENTS, [span.day for span in spans])
         new = distinct.transform(deduplication.unseen, known)
         with window.planned(of_days):
             window.append(new.transform(deduplication.accepted, numbered), SILVER_EVENTS)

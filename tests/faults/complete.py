@@ -11,15 +11,14 @@ from typing import Any
 from conf import warehouse
 from conf.home import Home
 from conf.tables import GOLD, SILVER_EVENTS, STATISTICS, Table
+from tests.faults.reading import rows as rows_of
 
 Rows = tuple[tuple[Any, ...], ...]
 
 
 def rows(home: Home, table: Table, version: int | None = None) -> Rows:
     """All rows of a statistics table, sorted, as it stands or as that version left it; read by delta-rs."""
-    columns = [*table.key, *STATISTICS]
-    held = warehouse.state(home, table, version).to_pyarrow_table(columns=columns).to_pylist()
-    return tuple(sorted(tuple(row[name] for name in columns) for row in held))
+    return tuple(rows_of(home, table, (*table.key, *STATISTICS), version))
 
 
 class Readings:

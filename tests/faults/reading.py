@@ -41,10 +41,12 @@ def state(home: Home) -> State:
     )
 
 
-def rows(home: Home, table: Table, columns: Iterable[str]) -> list[tuple[Any, ...]]:
-    """The table's rows, sorted."""
+def rows(
+    home: Home, table: Table, columns: Iterable[str], version: int | None = None
+) -> list[tuple[Any, ...]]:
+    """The table's rows, sorted, as it stands or as that version left it."""
     names = list(columns)
-    held = warehouse.state(home, table).to_pyarrow_table(columns=names).to_pylist()
+    held = warehouse.state(home, table, version).to_pyarrow_table(columns=names).to_pylist()
     return sorted(tuple(row[name] for name in names) for row in held)
 
 

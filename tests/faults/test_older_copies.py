@@ -14,12 +14,9 @@ import pytest
 from conf import tables
 from conf.home import Home
 from conf.tables import GOLD, TABLES, Table
-from tests.command_line.conftest import program, shared_spark
 from tests.faults.drawn import deliver, delivery, seconds_of
 from tests.faults.oracle import State, expected
 from tests.faults.reading import state, unbalanced, versions
-
-__all__ = ["program", "shared_spark"]
 
 SEED = 71
 TOLD = [table for table in TABLES if table not in GOLD]

@@ -16,6 +16,7 @@ from tests.faults.drawn import deliver, delivery
 from tests.faults.oracle import expected
 from tests.faults.processes import ended
 from tests.faults.reading import state
+from tests.faults.small import ENVIRONMENT
 
 ZONES = ("America/New_York", "Asia/Kolkata", "Pacific/Kiritimati")
 REPEATED, SKIPPED = datetime(2025, 11, 2, 6, tzinfo=UTC), datetime(2026, 3, 8, 7, tzinfo=UTC)
@@ -26,7 +27,7 @@ MIDNIGHTS = [
 """When a day begins in UTC, New York, Kiritimati and Kolkata."""
 FIRST_SECOND = datetime(2000, 1, 1, tzinfo=UTC)
 
-JAVA = "-Duser.timezone={zone} -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
+JAVA = "-Duser.timezone={zone} " + ENVIRONMENT["JDK_JAVA_OPTIONS"]
 WAYS = {
     "environment": lambda zone: ((), {"TZ": zone}),
     "java": lambda zone: ((), {"JDK_JAVA_OPTIONS": JAVA.format(zone=zone)}),
