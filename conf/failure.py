@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,9 @@ _KNOWN = (
     ("Java gateway process exited", "Java did not start. Correct what it says in the spark.log beside it"),
 )
 
+LITTLE_KIB = 16 << 10
+"""A run that has no more than this fails sooner or later."""
+
 
 def explain(unexpected: BaseException) -> str:
     """One message: what happened, in which state things are, what to do; logs the stack trace."""
@@ -56,8 +60,18 @@ def _cause(unexpected: BaseException) -> tuple[str | None, str]:
     for sign, advice in _KNOWN:
         if saying := [line for line in lines if sign in line]:
             return advice, saying[0].strip().removeprefix("Caused by: ")
-    is_full = getattr(unexpected, "errno", None) == errno.ENOSPC
-    return "The disk is full. Make room" if is_full else None, what
+    if getattr(unexpected, "errno", None) == errno.ENOSPC:
+        return "The disk is full. Make room", what
+    return _all_but_full(), what
+
+
+def _all_but_full() -> str | None:
+    """Where several things are written at once, what is told first may only follow from a full disk."""
+    with suppress(OSError):
+        if place := log.where():
+            kib = shutil.disk_usage(place).free >> 10
+            return f"The disk is all but full ({kib:,} KiB are free). Make room" if kib < LITTLE_KIB else None
+    return None
 
 
 def gist(unexpected: BaseException) -> str:

@@ -75,6 +75,9 @@ def _add_missing_columns(spark: SparkSession, home: Home, table: Table) -> None:
 
 
 def _create(spark: SparkSession, home: Home, table: Table) -> None:
+    # Delta takes a folder that is not empty for the table, and a creation that ended half way leaves one.
+    if not any(home.folder(table).rglob("*.parquet")):
+        objects.remove(home.folder(table))
     properties = PROPERTIES | ({"delta.enableChangeDataFeed": "true"} if table.change_feed else {})
     builder = SparkDeltaTable.createIfNotExists(spark).location(home.table(table))
     builder = builder.comment(f"One row per {table.grain}").partitionedBy(*table.partition)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -53,6 +55,18 @@ def test_advice(run_log, error, advice):
     assert told.startswith(f"{type(error).__name__}: ")
     assert "nothing is lost" in told
     assert str(run_log) in told
+
+
+@pytest.mark.usefixtures("run_log")
+def test_what_follows_from_a_full_disk_is_told_as_that(monkeypatch):
+    """Four tables are made at once; the first of their errors need not be the one that says why."""
+    error = raised(RuntimeError("[DELTA_TABLE_NOT_FOUND] Delta table `silver/suites` doesn't exist."))
+    free = [16 << 20, (16 << 20) - 1]
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=free.pop(), of=place))
+    told = failure.explain(error)
+    assert "The disk is all but full (16,383 KiB are free). Make room and run again." in told
+    assert "please report it" in failure.explain(error)
+    assert free == []
 
 
 @pytest.mark.usefixtures("run_log")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException
 
 from conf import tables, warehouse
 from conf.home import Home
@@ -85,6 +86,25 @@ def test_making_them_again_changes_nothing(spark, lake):
     warehouse.create_missing(spark, lake)
     assert {table.name: warehouse.identity(lake, table) for table in tables.TABLES} == before
     assert {version(lake, table) for table in tables.TABLES} == {0}
+
+
+@pytest.mark.parametrize("left", ["_delta_log/_staged_commits/", f"_delta_log/.{0:020}.json.1f.tmp"])
+def test_a_creation_that_ended_half_way_is_begun_again(spark, home, left):
+    """As a full disk leaves it: Delta takes such a folder for a table, and finds none in it."""
+    place = home.folder(SILVER_DRIFT) / left
+    place.parent.mkdir(parents=True)
+    place.mkdir() if left.endswith("/") else place.touch()
+    warehouse._create(spark, home, SILVER_DRIFT)
+    assert warehouse.state(home, SILVER_DRIFT).version() == 0
+
+
+def test_data_without_a_log_is_left_alone(spark, home):
+    data = home.folder(SILVER_DRIFT) / "part-0.parquet"
+    data.parent.mkdir(parents=True)
+    data.write_bytes(b"PAR1")
+    with pytest.raises(AnalysisException):
+        warehouse._create(spark, home, SILVER_DRIFT)
+    assert data.read_bytes() == b"PAR1"
 
 
 def test_a_table_made_anew_is_another(spark, drift):

@@ -18,7 +18,10 @@ from tests.faults.processes import Ended, ended
 from tests.faults.reading import state, unbalanced, versions
 
 DISK_KIB = 64 << 10
-FULL = ("The disk is full. Make room and run again.", "No space left on device", " MiB are needed to start ")
+FULL = (
+    *("The disk is full. Make room and run again.", " KiB are free). Make room and run again."),
+    *("No space left on device", " MiB are needed to start "),
+)
 
 
 @pytest.fixture
