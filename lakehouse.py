@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Literal
@@ -60,15 +59,15 @@ app = typer.Typer(
 )
 
 
-@dataclass
+@dataclasses.dataclass
 class Report:
     """What one run did."""
 
     run: str
     intake: Intake | None = None
-    outcomes: list[Outcome] = field(default_factory=list)
-    published: list[Published] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
+    outcomes: list[Outcome] = dataclasses.field(default_factory=list)
+    published: list[Published] = dataclasses.field(default_factory=list)
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def refused(self) -> Outcome | None:
@@ -201,7 +200,7 @@ def stream(
         raise typer.Exit(GATE_REFUSED)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Streamed:
     """What one interval leaves to the next: what it did, what a refusal rests on, what a person was told."""
 
@@ -284,6 +283,7 @@ def _advance(
             with _timed(report, "gold"):
                 step = gold.publish.publish(spark.session, place)
                 report.published = gold.publish.joined(report.published, step)
+            upkeep.fold(spark.session, place)
 
 
 def _start(report: Report, place: Home, spark: Spark) -> SparkSession:

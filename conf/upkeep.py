@@ -16,12 +16,15 @@ from pyspark.sql import SparkSession
 from conf import log, objects, warehouse
 from conf.findings import Finding
 from conf.home import Home
-from conf.tables import TABLES, Table
+from conf.tables import BRONZE_DELIVERIES, SILVER_VOLUME, TABLES, Table
 
 MIB = 1 << 20
 FILE_MIB = {"bronze": 256, "silver": 256, "gold": 16}
 """Smaller files are put together up to this. A late event rewrites a file of gold, so those stay small."""
 
+READ_WHOLE = (BRONZE_DELIVERIES, SILVER_VOLUME)
+"""Every run adds a file of a few rows to these, and every run reads all of them."""
+MANY_FILES = 64
 
 COLUMNS = ("table", "files", "after", "MB", "after", "files on disk", "after", "MB on disk", "after")
 
@@ -73,18 +76,31 @@ def maintain(spark: SparkSession, home: Home, waiting: dict[Table, str]) -> list
     ]
 
 
+def fold(spark: SparkSession, home: Home) -> None:
+    """Put the files that every run reads together once they are many, so that a run costs the same after a
+    thousand others; commits nothing before.
+    """
+    for table in READ_WHOLE:
+        if len(_active_bytes(home, table)) > MANY_FILES:
+            log.stage("upkeep", f"putting {table.name} together", spark)
+            _compact(spark, home, table)
+
+
 def _maintain(spark: SparkSession, home: Home, table: Table, waits: str) -> Kept:
     before = size(home, table)
     log.stage("maintain", table.name, spark)
-    delta = DeltaTable.forPath(spark, home.table(table))
-    with _files_of(spark, FILE_MIB[table.layer]):
-        delta.optimize().executeCompaction()
+    _compact(spark, home, table)
     if not waits:
         if _may_be_past(home, table):
             # Without an argument the table's own deletedFileRetentionDuration is the window.
-            delta.vacuum()
+            DeltaTable.forPath(spark, home.table(table)).vacuum()
         _checkpoint(spark, home, table)
     return Kept(table.name, before, size(home, table), waits)
+
+
+def _compact(spark: SparkSession, home: Home, table: Table) -> None:
+    with _files_of(spark, FILE_MIB[table.layer]):
+        DeltaTable.forPath(spark, home.table(table)).optimize().executeCompaction()
 
 
 def _may_be_past(home: Home, table: Table) -> bool:
@@ -123,9 +139,14 @@ def _data_files(home: Home, table: Table) -> list[objects.Item]:
 
 def size(home: Home, table: Table) -> Size:
     """How many files the table has, and how large they are."""
-    active = pa.table(warehouse.state(home, table).get_add_actions(flatten=True))["size_bytes"]
+    active = _active_bytes(home, table)
     held = [file.bytes for file in _data_files(home, table)]
     return Size(len(active), pc.sum(active).as_py() or 0, len(held), sum(held))
+
+
+def _active_bytes(home: Home, table: Table) -> pa.ChunkedArray:
+    """The size of each file that the table's newest version reads."""
+    return pa.table(warehouse.state(home, table).get_add_actions(flatten=True))["size_bytes"]
 
 
 def lost_files(home: Home, table: Table) -> list[Finding]:

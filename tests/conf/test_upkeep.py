@@ -12,7 +12,7 @@ import pytest
 
 from conf import upkeep, warehouse
 from conf.home import Home
-from conf.tables import PLACEMENT_DAILY, SILVER_VOLUME, TABLES
+from conf.tables import BRONZE_DELIVERIES, PLACEMENT_DAILY, SILVER_VOLUME, TABLES
 
 DAY = 86_400
 MOMENTS = {"inCommitTimestamp", "timestamp", "deletionTimestamp", "modificationTime"}
@@ -63,6 +63,21 @@ def test_small_files_are_put_together_and_their_states_kept(spark, volume):
     assert Path(volume.table(SILVER_VOLUME), "_delta_log", f"{5:020}.checkpoint.parquet").exists() or list(
         Path(volume.table(SILVER_VOLUME), "_delta_log").glob("*5.checkpoint*.parquet")
     )
+
+
+def test_what_every_run_reads_is_folded_once_its_files_are_many(spark, volume):
+    warehouse._create(spark, volume, BRONZE_DELIVERIES)
+    rows = warehouse.read(spark, volume, SILVER_VOLUME)
+    many = rows.limit(1).crossJoin(spark.range(0, upkeep.MANY_FILES - 4, 1, 60)).drop("id")
+    warehouse.append(many, volume, SILVER_VOLUME, "source", 5)
+    assert upkeep.size(volume, SILVER_VOLUME).files == upkeep.MANY_FILES == 64
+    upkeep.fold(spark, volume)
+    assert warehouse.state(volume, SILVER_VOLUME).version() == 5
+    add(spark, volume, 6)
+    upkeep.fold(spark, volume)
+    assert upkeep.size(volume, SILVER_VOLUME).files == 1
+    assert [at_version(spark, volume, version) for version in (5, 6, 7)] == [64, 65, 65]
+    assert warehouse.state(volume, BRONZE_DELIVERIES).version() == 0
 
 
 def test_again_there_is_nothing_to_do(spark, volume):

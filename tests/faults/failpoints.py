@@ -58,7 +58,7 @@ RUN = (
 )
 """The tables a run commits to, in its order."""
 
-COMMITS = tuple(table.name for table in RUN)
+COMMITS = (*(table.name for table in RUN), *(f"fold {table.name}" for table in upkeep.READ_WHOLE))
 CREATIONS = tuple(f"create {table.name}" for table in TABLES)
 UPKEEP = tuple(f"maintain {table.name}" for table in TABLES)
 REPROCESS = (
@@ -143,6 +143,7 @@ def set_trap(trap: Trap) -> None:
     around(silver.suites, "finish", lambda home, **_: ("finish silver.suites", home.folder(SILVER_SUITES)))
     around(silver.rebuilt, "quarantine", lambda window, **_: _rebuild(window, SILVER_QUARANTINE))
     around(silver.reprocess, "_write_quality", lambda window, **_: _rebuild(window, SILVER_QUALITY))
+    around(upkeep, "_compact", lambda home, table, **_: (f"fold {table.name}", home.folder(table)))
     around(upkeep, "_maintain", lambda home, table, **_: (f"maintain {table.name}", home.folder(table)))
 
 
@@ -151,7 +152,11 @@ def _rebuild(window: Any, table: Table) -> Place:
 
 
 def main() -> None:
-    """The program, trapped where the environment says so; FAULT_SUITES is where its suites lie instead."""
+    """The program, trapped where the environment says so; FAULT_SUITES is where its suites lie instead.
+
+    Two files are many here, so that a chain of a few batches comes by that as well.
+    """
+    upkeep.MANY_FILES = 2
     if suites := os.environ.get("FAULT_SUITES"):
         silver.rules.load.__defaults__ = (Path(suites),)
     if points := os.environ.get("FAULT_POINTS"):
