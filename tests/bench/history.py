@@ -1,7 +1,8 @@
 """A lakehouse after so many hourly runs: `python -m tests.bench.history HOME HOURS EVENTS`.
 
 Hundreds of runs would take hours. What they leave behind is written with delta-rs instead: in every table
-one commit a run with its marker, one file a run, a checkpoint where Spark would have left the last one.
+one commit a run with its marker, one file a run, put together where a run would, and a checkpoint where Spark
+would have left the last one.
 Events are the generator's, of 3 million users, 1,500 pages and 70 placements; gold is counted from them.
 """
 
@@ -19,7 +20,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
 from bronze.landing import stamp, survey, write_stamps
-from conf import session, settings, warehouse
+from conf import session, settings, upkeep, warehouse
 from conf import tables as declared
 from conf.home import Home
 from conf.tables import EVENT_FIELDS, TABLES, Table
@@ -172,6 +173,8 @@ class Writer:
                 writer_properties=WriterProperties(compression="ZSTD"),
                 commit_properties=CommitProperties(app_transactions=[marker]),
             )
+            if table in upkeep.READ_WHOLE and len(held.file_uris()) > upkeep.MANY_FILES:
+                held.optimize.compact()
 
     def checkpoint(self) -> None:
         """Where the next run reads on from."""

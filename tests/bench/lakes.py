@@ -18,7 +18,7 @@ import generator
 import gold.progress
 import gold.publish
 import silver.publish
-from conf import warehouse
+from conf import upkeep, warehouse
 from conf.home import Home
 from conf.tables import EVENT_FIELDS, EVENT_IDENTITY, GOLD, SILVER_EVENTS
 from generator import hours, jsonl, world
@@ -98,7 +98,7 @@ def take(spark: SparkSession, lake: Lake, name: str, delivery: bytes) -> Costs:
     steps: dict[str, Callable[[], object]] = {
         "bronze": lambda: _ingest(spark, home),
         "silver": lambda: silver.publish.publish(spark, home),
-        "gold": lambda: gold.publish.publish(spark, home),
+        "gold": lambda: _publish_gold(spark, home),
     }
     return {layer: cost(spark, step) for layer, step in steps.items()}
 
@@ -106,6 +106,11 @@ def take(spark: SparkSession, lake: Lake, name: str, delivery: bytes) -> Costs:
 def _ingest(spark: SparkSession, home: Home) -> None:
     arrived = bronze.ingest.arrivals(home)
     bronze.ingest.ingest(spark, home, arrived.batch_id, bronze.ingest.judge_all(home, arrived))
+
+
+def _publish_gold(spark: SparkSession, home: Home) -> None:
+    gold.publish.publish(spark, home)
+    upkeep.fold(spark, home)
 
 
 def look(spark: SparkSession, lake: Lake) -> Cost:
