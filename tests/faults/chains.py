@@ -23,6 +23,7 @@ from conf import warehouse
 from conf.home import Home
 from conf.tables import SILVER_EVENTS
 from tests.faults import reading
+from tests.faults.arrival import deliver
 from tests.faults.deliveries import LATEST, batch
 from tests.faults.failpoints import GROUP, JVM, KINDS, MOMENTS, PYTHON, STOPPED
 from tests.faults.oracle import expected
@@ -73,11 +74,7 @@ class Chain:
     def deliver(self) -> None:
         """The next batch arrives."""
         self.batches += 1
-        for source, content in batch(self.batches).items():
-            path = self.home.landing / source
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.with_suffix(".tmp").write_bytes(content)
-            path.with_suffix(".tmp").rename(path)
+        deliver(self.home, batch(self.batches))
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         """The program, in a process group of its own."""

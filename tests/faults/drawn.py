@@ -7,8 +7,6 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from conf.home import Home
-
 DAY = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 BROKEN = ('{"timestamp":', "[]", '{"timestamp": 1.5}', '{"event_type": 2}')
 
@@ -36,12 +34,3 @@ def _event(drawn: random.Random, second: int) -> str:
         "user_id": f"u{drawn.randrange(40)}",
     }
     return json.dumps(said)
-
-
-def deliver(home: Home, name: str, content: bytes) -> dict[str, bytes]:
-    """Put a delivery into landing, whole; as a batch of the oracle's."""
-    home.landing.mkdir(parents=True, exist_ok=True)
-    half = home.landing / f"{name}.tmp"
-    half.write_bytes(content)
-    half.replace(home.landing / name)
-    return {name: content}

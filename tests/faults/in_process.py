@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pyspark.sql import SparkSession
 
 import bronze.ingest
@@ -15,14 +13,6 @@ from conf.home import Home
 from conf.tables import BRONZE_DELIVERIES
 
 HOUR = 3600
-
-
-def deliver(home: Home, files: Mapping[str, bytes]) -> None:
-    """Put each into landing under its name, whatever lies there."""
-    for name, content in files.items():
-        place = home.landing / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content)
 
 
 def take(spark: SparkSession, home: Home) -> Intake:

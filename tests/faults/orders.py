@@ -15,6 +15,7 @@ import bronze.ingest
 import gold.publish
 import silver.publish
 from conf.home import Home
+from tests.faults.arrival import deliver
 from tests.faults.deliveries import DAY, DIRT, event
 
 HOURS = 48
@@ -81,10 +82,7 @@ def take_all(spark: SparkSession, home: Home, empty: Home, batches: Sequence[Map
     """Deliver one batch after the other to a copy of the empty lakehouse, and take each through to gold."""
     shutil.copytree(empty.warehouse, home.warehouse)
     for delivered in batches:
-        for source, content in delivered.items():
-            path = home.landing / source
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        deliver(home, delivered)
         arrived = bronze.ingest.arrivals(home)
         judged = bronze.ingest.judge_all(home, arrived)
         bronze.ingest.ingest(spark, home, arrived.batch_id, judged)

@@ -18,3 +18,6 @@ ENVIRONMENT = {
     "LAKEHOUSE_DRIVER_MEMORY": "1g",
     "LAKEHOUSE_SPARK": json.dumps(SPARK),
 }
+
+AS_SHIPPED = {"JDK_JAVA_OPTIONS": "", "LAKEHOUSE_DRIVER_MEMORY": "4g", "LAKEHOUSE_SPARK": "{}"}
+"""Laid over it where there is so much to do that a compiler is worth its while."""

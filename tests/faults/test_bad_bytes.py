@@ -7,9 +7,12 @@ import random
 
 import pytest
 
+from conf.home import Home
 from tests.faults import mutator, oracle, reading
-from tests.faults.in_process import deliver, latest, take
-from tests.faults.program import run
+from tests.faults.arrival import deliver
+from tests.faults.in_process import latest, take
+from tests.faults.processes import ended
+from tests.faults.small import AS_SHIPPED
 
 SHORT, FULL, FILES = 20_000, 1_000_000, 8
 SEED = 20261125
@@ -55,6 +58,11 @@ def test_the_lines_are_of_every_kind():
     assert SHORT * 0.4 < valid < SHORT * 0.8
 
 
+def assert_ran(home: Home, *words: str) -> None:
+    said = ended(home, "run", *words, patience_s=3600, **AS_SHIPPED)
+    assert said.status == 0, said.err
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
 def test_a_million_lines_in_a_run_of_the_program(home):
@@ -63,7 +71,7 @@ def test_a_million_lines_in_a_run_of_the_program(home):
     batches[1] = {f"again/{name}": content for name, content in batches[1].items()}
     for number, batch in enumerate(batches, 1):
         deliver(home, batch)
-        assert run(home, "run", "--accept-batch", str(number)).status == 0
+        assert_ran(home, "--accept-batch", str(number))
     assert reading.state(home).differs(oracle.expected(batches, latest(home))) == {}
 
 
@@ -72,5 +80,5 @@ def test_a_million_lines_in_a_run_of_the_program(home):
 def test_lines_of_thirty_megabytes_in_a_run_of_the_program(home):
     arrived = long_files(30 * MIB)
     deliver(home, arrived)
-    assert run(home, "run").status == 0
+    assert_ran(home)
     assert reading.state(home).differs(oracle.expected([arrived], latest(home))) == {}

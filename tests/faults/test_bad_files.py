@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from conf import warehouse
 from conf.tables import BRONZE_DELIVERIES
 from tests.faults import oracle, reading
-from tests.faults.in_process import deliver, latest, take
+from tests.faults.arrival import deliver
+from tests.faults.in_process import latest, take
 from tests.faults.mutator import BOM, FIRST, SIX
 
 Row = dict[str, Any]

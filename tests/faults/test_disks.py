@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from conf.home import Home
+from tests.faults.arrival import deliver
 from tests.faults.disks import AS_NOBODY, NOBODY, fill, may_become_nobody, read_only, small_disk
-from tests.faults.drawn import deliver, delivery, seconds_of
+from tests.faults.drawn import delivery, seconds_of
 from tests.faults.oracle import expected
 from tests.faults.processes import Ended, ended
 from tests.faults.reading import state, unbalanced, versions
@@ -52,7 +53,7 @@ def assert_heals(home: Home, batches: list[dict[str, bytes]]) -> None:
 
 def test_a_disk_that_is_full_from_the_start(small):
     """Not even a log fits: no Java is started, and what it says is not lost in what it cannot write."""
-    batch = deliver(small, "a.jsonl", delivery(random.Random(1), seconds_of(random.Random(1), 30)))
+    batch = deliver(small, {"a.jsonl": delivery(random.Random(1), seconds_of(random.Random(1), 30))})
     fill(small.root.parent, 0)
     assert any(words in told(ended(small, "run"), 1) for words in FULL)
     assert [path.name for path in small.landing.iterdir()] == list(batch)
@@ -60,7 +61,7 @@ def test_a_disk_that_is_full_from_the_start(small):
 
 @pytest.mark.faults
 def test_a_disk_with_less_than_a_run_asks_for(small):
-    deliver(small, "a.jsonl", b"{}\n")
+    deliver(small, {"a.jsonl": b"{}\n"})
     said = told(ended(small, "run", LAKEHOUSE_MIN_FREE_MIB="512"), 1)
     assert said.startswith(f"{small.root}: ")
     assert said.endswith(
@@ -81,9 +82,9 @@ def test_a_disk_that_fills_up_during_a_run(small, seed):
     print(f"seed {seed}, KiB left {rooms}")
     batches = []
     if not is_first:
-        batches.append(deliver(small, "a.jsonl", delivery(drawn, seconds_of(drawn))))
+        batches.append(deliver(small, {"a.jsonl": delivery(drawn, seconds_of(drawn))}))
         assert ended(small, "run").status == 0
-    batches.append(deliver(small, "b.jsonl", delivery(drawn, seconds_of(drawn))))
+    batches.append(deliver(small, {"b.jsonl": delivery(drawn, seconds_of(drawn))}))
     for room in rooms:
         ballast = fill(small.root.parent, room)
         said = ended(small, "run")
@@ -110,7 +111,7 @@ def test_a_read_only_disk_is_named_and_only_read(home, part):
     (home.warehouse / "gold" / "page_daily" / "_delta_log").mkdir(parents=True)
     (home.warehouse / "silver").mkdir()
     home.logs.mkdir()
-    deliver(home, "a.jsonl", b"{}\n")
+    deliver(home, {"a.jsonl": b"{}\n"})
     before = sorted(home.root.rglob("*"))
     with read_only(place):
         said = told(ended(home, "run"), 2)
@@ -125,9 +126,9 @@ def test_what_only_reads_works_on_a_read_only_disk_and_a_run_once_it_is_writable
     seed = 5
     print(f"seed {seed}")
     drawn = random.Random(seed)
-    batches = [deliver(home, "a.jsonl", delivery(drawn, seconds_of(drawn)))]
+    batches = [deliver(home, {"a.jsonl": delivery(drawn, seconds_of(drawn))})]
     assert ended(home, "run").status == 0
-    batches.append(deliver(home, "b.jsonl", delivery(drawn, seconds_of(drawn))))
+    batches.append(deliver(home, {"b.jsonl": delivery(drawn, seconds_of(drawn))}))
     with read_only(home.root):
         for verb in ("run", "reprocess --quarantine", "maintain", "verify"):
             assert "Read-only file system" in told(ended(home, *verb.split()), 2)
@@ -156,7 +157,7 @@ def give(place: Path, user: int) -> None:
 
 def test_a_warehouse_of_another_user(theirs):
     theirs.warehouse.mkdir(parents=True)
-    deliver(theirs, "a.jsonl", b"{}\n")
+    deliver(theirs, {"a.jsonl": b"{}\n"})
     for place in (theirs.root, theirs.warehouse):
         said = told(ended(theirs, "run", before=AS_NOBODY), 2)
         assert said == (
@@ -167,7 +168,7 @@ def test_a_warehouse_of_another_user(theirs):
 
 
 def test_a_landing_that_may_not_be_listed(theirs):
-    deliver(theirs, "a.jsonl", b"{}\n")
+    deliver(theirs, {"a.jsonl": b"{}\n"})
     give(theirs.root, NOBODY)
     # Its owner may write and not list: no check of writing tells.
     theirs.landing.chmod(0o300)
@@ -192,7 +193,7 @@ def test_files_and_folders_of_landing_that_may_not_be_read(theirs):
     files["c.csv"] = b"timestamp,event_type,banner_id,placement_id,page_id,user_id\n1772445600,0,b,p,g,u\n"
     (theirs.landing / "d").mkdir(parents=True)
     for name, content in files.items():
-        deliver(theirs, name, content)
+        deliver(theirs, {name: content})
     give(theirs.root, NOBODY)
     refused = [theirs.landing / name for name in ("b.jsonl", "c.csv", "d")]
     for path in refused:
@@ -220,7 +221,7 @@ def test_what_lies_beside_the_tables_may_be_lost(home, lost, how):
     seed = f"{lost} {how}"
     print(f"seed {seed!r}")
     drawn = random.Random(seed)
-    batches = [deliver(home, "a.jsonl", delivery(drawn, seconds_of(drawn)))]
+    batches = [deliver(home, {"a.jsonl": delivery(drawn, seconds_of(drawn))})]
     assert ended(home, "run").status == 0
     place = home.root / lost
     if place.is_dir():
@@ -229,5 +230,5 @@ def test_what_lies_beside_the_tables_may_be_lost(home, lost, how):
         place.unlink()
         if how == "junk":
             place.write_bytes(drawn.randbytes(40))
-    batches.append(deliver(home, "b.jsonl", delivery(drawn, seconds_of(drawn))))
+    batches.append(deliver(home, {"b.jsonl": delivery(drawn, seconds_of(drawn))}))
     assert_heals(home, batches)

@@ -8,7 +8,8 @@ from pathlib import Path
 from conf.tables import SILVER_EVENTS
 from gold.report import site
 from tests.faults import hostile, oracle, reading
-from tests.faults.in_process import deliver, latest, take
+from tests.faults.arrival import deliver
+from tests.faults.in_process import latest, take
 from tests.report.lakes import settings_of
 
 LISTED = 200

@@ -14,6 +14,7 @@ from conf import warehouse
 from conf.home import Home
 from conf.tables import EVENT_IDENTITY, GOLD, SILVER_EVENTS, STATISTICS
 from tests.faults.processes import ended
+from tests.faults.small import AS_SHIPPED
 
 HOUR = int(datetime(2026, 3, 2, 10, tzinfo=UTC).timestamp())
 SEED = 83
@@ -88,15 +89,7 @@ def test_one_big_hour_in_a_small_heap(home):
     print(f"seed {SEED}")
     file = home.landing / "hour.jsonl"
     write_hour(file, 10_000_000)
-    # With the product's own settings, but for the heap, and a compiler that is worth its while.
-    said = ended(
-        home,
-        "run",
-        patience_s=7000,
-        LAKEHOUSE_DRIVER_MEMORY="2g",
-        LAKEHOUSE_SPARK="{}",
-        JDK_JAVA_OPTIONS="",
-    )
+    said = ended(home, "run", patience_s=7000, **(AS_SHIPPED | {"LAKEHOUSE_DRIVER_MEMORY": "2g"}))
     assert (said.status, said.is_plain) == (0, True), said.err
     assert differing(home, file) == {}
 

@@ -14,7 +14,8 @@ import pytest
 from conf import tables
 from conf.home import Home
 from conf.tables import GOLD, TABLES, Table
-from tests.faults.drawn import deliver, delivery, seconds_of
+from tests.faults.arrival import deliver
+from tests.faults.drawn import delivery, seconds_of
 from tests.faults.oracle import State, expected
 from tests.faults.reading import state, unbalanced, versions
 
@@ -50,7 +51,7 @@ def past(lakes, program, home):
         batches = []
         for name in ("a.jsonl", "b.jsonl"):
             content = delivery(drawn, seconds_of(drawn)) + b'{"timestamp": 1, "extra": 1}\n'
-            batches.append(deliver(made, name, content))
+            batches.append(deliver(made, {name: content}))
             assert program("run", "--home", made.root).status == 0
             assert program("maintain", "--home", made.root).status == 0
             # A decision of each time, so that silver.suites has an older copy as well.
@@ -77,7 +78,7 @@ def put_back(past: Past, *lost: Table, older: bool) -> None:
 def arrives(past: Past) -> None:
     """One more delivery."""
     drawn = random.Random(SEED + 1)
-    past.batches.append(deliver(past.home, "c.jsonl", delivery(drawn, seconds_of(drawn, 20))))
+    past.batches.append(deliver(past.home, {"c.jsonl": delivery(drawn, seconds_of(drawn, 20))}))
 
 
 def run(program, past: Past, status: int) -> str:

@@ -12,7 +12,8 @@ import pytest
 
 from conf.home import Home
 from tests.faults import oracle, reading
-from tests.faults.in_process import deliver, latest, take
+from tests.faults.arrival import deliver
+from tests.faults.in_process import latest, take
 
 NOON = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp())
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from conf.errors import GATE_REFUSED, UNEXPECTED, USAGE
+from tests.faults.arrival import deliver
 from tests.faults.canaries import CANARIES, NO_BROKER, SIGNS, found, written
-from tests.faults.in_process import deliver
 from tests.faults.mutator import FIRST
 
 LINE = {"timestamp": FIRST, "event_type": 0, "banner_id": "b", "placement_id": "p", "page_id": "g"}

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.faults.program import WITHOUT_NETWORK, Sockets, isolation
+from tests.faults.sockets import WITHOUT_NETWORK, Sockets, isolation
 
 
 @pytest.mark.parametrize("place", [("192.0.2.1", 80), ("2001:db8::1", 443), ("0.0.0.0", 9)])

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.drawn import deliver, delivery
+from tests.faults.arrival import deliver
+from tests.faults.drawn import delivery
 from tests.faults.oracle import expected
 from tests.faults.processes import ended
 from tests.faults.reading import state
@@ -77,7 +78,7 @@ def test_no_zone_changes_a_number(home, zone, way):
     drawn = random.Random(seed)
     if way == "machine" and not _may_mount():
         pytest.skip("this user may not mount, so the machine's own zone cannot be changed for a process")
-    batch = deliver(home, "nights.jsonl", delivery(drawn, _seconds(drawn)))
+    batch = deliver(home, {"nights.jsonl": delivery(drawn, _seconds(drawn))})
     before, environment = WAYS[way](zone)
     said = ended(home, "run", "--json", before=before, **environment)
     assert said.status == 0, said.err
@@ -89,7 +90,7 @@ def test_no_zone_changes_a_number(home, zone, way):
 def test_no_zone_changes_what_a_query_shows(home, zone):
     print(f"seed {zone!r}")
     drawn = random.Random(zone)
-    batch = deliver(home, "nights.jsonl", delivery(drawn, _seconds(drawn)))
+    batch = deliver(home, {"nights.jsonl": delivery(drawn, _seconds(drawn))})
     before, environment = WAYS["all"](zone)
     assert ended(home, "run", before=before, **environment).status == 0
     at = "date_format(hour, 'yyyy-MM-dd HH:mm') AS at"

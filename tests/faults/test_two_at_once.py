@@ -17,8 +17,9 @@ import pytest
 from conf import warehouse
 from conf.home import Home
 from conf.tables import BRONZE_EVENTS, GOLD, STATISTICS
+from tests.faults.arrival import deliver
 from tests.faults.complete import Readings, Rows, complete, reading
-from tests.faults.drawn import deliver, delivery, seconds_of
+from tests.faults.drawn import delivery, seconds_of
 from tests.faults.oracle import expected
 from tests.faults.processes import Ended, Started, ended, started
 from tests.faults.reading import state, unbalanced, versions
@@ -61,7 +62,7 @@ def test_two_runs_together_and_others_meanwhile_and_readers_all_along(home):
     seed = 41
     print(f"seed {seed}")
     drawn = random.Random(seed)
-    batches = [deliver(home, "a.jsonl", delivery(drawn, seconds_of(drawn)))]
+    batches = [deliver(home, {"a.jsonl": delivery(drawn, seconds_of(drawn))})]
     readings = Readings()
     with ExitStack() as at_work:
         first, second = (at_work.enter_context(started(home, "run")) for _ in range(2))
@@ -109,9 +110,9 @@ def test_two_verbs_together(home, one, other, seed):
     """The refused one started at the same moment or a little later; then it comes to its turn."""
     print(f"seed {seed}")
     drawn = random.Random(f"{one} {other} {seed}")
-    batches = [deliver(home, "a.jsonl", delivery(drawn, seconds_of(drawn)))]
+    batches = [deliver(home, {"a.jsonl": delivery(drawn, seconds_of(drawn))})]
     assert ended(home, "run").status == 0
-    batches.append(deliver(home, "b.jsonl", delivery(drawn, seconds_of(drawn))))
+    batches.append(deliver(home, {"b.jsonl": delivery(drawn, seconds_of(drawn))}))
     with ExitStack() as at_work:
         first = at_work.enter_context(started(home, *VERBS[one]))
         time.sleep(seed and drawn.random())
@@ -139,7 +140,7 @@ def test_of_two_that_find_nothing_new_none_is_harmed(home):
     seed = 43
     print(f"seed {seed}")
     drawn = random.Random(seed)
-    batch = deliver(home, "a.jsonl", delivery(drawn, seconds_of(drawn)))
+    batch = deliver(home, {"a.jsonl": delivery(drawn, seconds_of(drawn))})
     assert ended(home, "run").status == 0
     before, refusals = versions(home), 0
     for _ in range(50):
@@ -168,9 +169,9 @@ def test_a_lock_that_a_dead_process_left_needs_no_person(home, verb, alone):
     seed = f"{verb} {alone}"
     print(f"seed {seed!r}")
     drawn = random.Random(seed)
-    batches = [deliver(home, "a.jsonl", delivery(drawn, seconds_of(drawn)))]
+    batches = [deliver(home, {"a.jsonl": delivery(drawn, seconds_of(drawn))})]
     assert ended(home, "run").status == 0
-    batches.append(deliver(home, "b.jsonl", delivery(drawn, seconds_of(drawn))))
+    batches.append(deliver(home, {"b.jsonl": delivery(drawn, seconds_of(drawn))}))
     with started(home, *VERBS[verb]) as doomed:
         wait_until(home.holder.exists, doomed)
         time.sleep(drawn.uniform(0, 8))
@@ -197,7 +198,7 @@ def test_ten_thousand_readings_each_see_a_complete_version(home):
     seed, asked = 47, 400
     print(f"seed {seed}")
     drawn = random.Random(seed)
-    batches = [deliver(home, "0.jsonl", delivery(drawn, seconds_of(drawn)))]
+    batches = [deliver(home, {"0.jsonl": delivery(drawn, seconds_of(drawn))})]
     assert ended(home, "run").status == 0
     readings = Readings()
     with (
@@ -208,7 +209,7 @@ def test_ten_thousand_readings_each_see_a_complete_version(home):
             while readings.count < 9_500 or not spark_sql.is_over:
                 assert not stream.is_over, stream.ended().err
                 number = len(batches)
-                batches.append(deliver(home, f"{number}.jsonl", delivery(drawn, seconds_of(drawn, 50))))
+                batches.append(deliver(home, {f"{number}.jsonl": delivery(drawn, seconds_of(drawn, 50))}))
                 wait_for_batch(home, number + 1, stream)
             stream.end(signal.SIGTERM, alone=True)
             assert stream.ended().status == 0

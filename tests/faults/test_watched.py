@@ -11,17 +11,19 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 
 import pytest
 
 from conf.home import Home
 from tests.faults import hostile, oracle, reading
+from tests.faults.arrival import deliver
 from tests.faults.canaries import CANARIES, NO_BROKER, NO_STORAGE, SIGNS, found, written
-from tests.faults.in_process import deliver, latest
+from tests.faults.in_process import latest
 from tests.faults.mutator import FIRST
-from tests.faults.program import WITHOUT_NETWORK, Ended, isolation, run, running
-from tests.faults.small import ENVIRONMENT
+from tests.faults.processes import Ended, Started, started
+from tests.faults.sockets import WITHOUT_NETWORK, Sockets, isolation
 from tests.faults.test_hostile import assert_pages_only_show, carried_out
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(2400)]
@@ -43,10 +45,11 @@ def refused_lines() -> bytes:
 
 @dataclass(frozen=True)
 class House:
-    """A lakehouse after every verb, and what each of them said."""
+    """A lakehouse after every verb, what each of them said, and the sockets it had."""
 
     home: Home
-    verbs: dict[str, Ended]
+    verbs: dict[str, Ended] = field(default_factory=dict)
+    sockets: dict[str, Sockets] = field(default_factory=lambda: defaultdict(Sockets))
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +57,30 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     """Every verb, the failing ones too, one after the other."""
     home = Home(tmp_path_factory.mktemp("watched") / "home")
     home.landing.mkdir(parents=True)
-    before, verbs = isolation(), {}
+    # What a text would have the shell make, it would make where the program works.
+    before, held = ("env", "-C", str(home.root.parent), *isolation()), House(home)
+
+    def watch(name: str, verb: Started, *, said: str = "") -> None:
+        """Until it has ended, or said that."""
+        held.sockets[name].watch(
+            verb.process.pid, lambda: verb.is_over or (said != "" and verb.has_said(said))
+        )
 
     def done(name: str, *words: str, **environment: str) -> None:
-        verbs[name] = run(home, *words, before=before, **(CANARIES | ENVIRONMENT | environment))
-        print(name, verbs[name].status, verbs[name].err[-2000:])
+        with started(home, *words, before=before, **(CANARIES | environment)) as verb:
+            watch(name, verb)
+            held.verbs[name] = verb.ended()
+        print(name, held.verbs[name].status, held.verbs[name].err[-2000:])
 
     deliver(home, BATCHES[0])
     done("run", "run")
     deliver(home, BATCHES[1])
-    with running(home, "stream", "--interval", "1s", before=before, **CANARIES, **ENVIRONMENT) as stream:
-        assert stream.has_said("nothing new", within_s=600)
-        stream.process.send_signal(signal.SIGTERM)
-        verbs["stream"] = stream.ended()
+    with started(home, "stream", "--interval", "1s", before=before, **CANARIES) as stream:
+        watch("stream", stream, said="nothing new")
+        assert not stream.is_over, stream.ended().err
+        stream.end(signal.SIGTERM, alone=True)
+        watch("stream", stream)
+        held.verbs["stream"] = stream.ended()
     done("nothing new", "run", "--json")
     done("history", "history")
     done("history of a table", "history", "gold.placement_daily", "--json")
@@ -85,7 +99,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     deliver(home, {"refused.jsonl": refused_lines()})
     done("refused", "run")
     done("another report", "report")
-    return House(home, verbs)
+    return held
 
 
 def test_each_verb_ends_as_it_should(house):
@@ -120,11 +134,11 @@ def test_no_secret_is_written_down_or_said(house):
 
 
 def test_nothing_listens_or_connects_beyond_this_machine(house):
-    seen = {name: ended.sockets.beyond_loopback() for name, ended in house.verbs.items()}
+    seen = {name: sockets.beyond_loopback() for name, sockets in house.sockets.items()}
     assert {name: places for name, places in seen.items() if places} == {}
     # A look that sees nothing at all would show nothing: each Java process talks to its Python by a socket.
-    assert all(house.verbs[name].sockets.listening for name in ("run", "stream", "reprocess", "verify"))
-    assert all(house.verbs[name].sockets.connected for name in ("run", "stream", "reprocess", "verify"))
+    assert all(house.sockets[name].listening for name in ("run", "stream", "reprocess", "verify"))
+    assert all(house.sockets[name].connected for name in ("run", "stream", "reprocess", "verify"))
 
 
 def test_it_ran_where_there_is_no_network(house):

@@ -1,23 +1,17 @@
-"""The program as a process of its own, watched: what it said, how it ended, and the sockets it had."""
+"""The sockets of a process and of all it started, and a network that has none but loopback."""
 
 from __future__ import annotations
 
 import ipaddress
-import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from conf.home import Home
-
-PROGRAM = Path(sys.executable).with_name("lakehouse")
 LOOK_EVERY_S = 0.1
 LISTENING = "0A"
 Place = tuple[str, int]
@@ -57,6 +51,12 @@ class Sockets:
                     self.listening.add(here)
                 elif there[1]:
                     self.connected.add(there)
+
+    def watch(self, pid: int, is_over: Callable[[], bool]) -> None:
+        """Add all it is seen to have until it is over."""
+        while not is_over():
+            self.look(pid)
+            time.sleep(LOOK_EVERY_S)
 
     def beyond_loopback(self) -> set[Place]:
         """The addresses that are not this machine's own."""
@@ -98,70 +98,3 @@ def _is_loopback(host: str) -> bool:
     address = ipaddress.ip_address(host)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a verb ended, and what it said."""
-
-    words: tuple[str, ...]
-    status: int
-    out: str
-    err: str
-    sockets: Sockets
-
-
-def run(home: Home, *words: str, before: Iterable[str] = (), **environment: str) -> Ended:
-    """`run(home, "verify", "--json")`: the verb to its end; `before` is what its command is put behind."""
-    with running(home, *words, before=before, **environment) as program:
-        return program.ended()
-
-
-@dataclass(frozen=True)
-class Running:
-    """The program while it runs; what it says goes to files beside the home, so that no pipe can fill."""
-
-    words: tuple[str, ...]
-    process: subprocess.Popen[bytes]
-    said: tuple[Path, Path]
-    sockets: Sockets = field(default_factory=Sockets)
-
-    def ended(self) -> Ended:
-        """Watch it to its end."""
-        while self.process.poll() is None:
-            self.sockets.look(self.process.pid)
-            time.sleep(LOOK_EVERY_S)
-        out, err = (file.read_text("utf-8", "replace") for file in self.said)
-        return Ended(self.words, self.process.returncode, out, err, self.sockets)
-
-    def has_said(self, text: str, within_s: float) -> bool:
-        """Watch it until its results hold the text, or it ends, or the time is up."""
-        until = time.monotonic() + within_s
-        while self.process.poll() is None and time.monotonic() < until:
-            self.sockets.look(self.process.pid)
-            if text in self.said[0].read_text("utf-8", "replace"):
-                return True
-            time.sleep(LOOK_EVERY_S)
-        return False
-
-
-@contextmanager
-def running(home: Home, *words: str, before: Iterable[str] = (), **environment: str) -> Iterator[Running]:
-    """The verb started; killed when it outlives the context."""
-    said = (home.root.with_name("said.out"), home.root.with_name("said.err"))
-    with said[0].open("wb") as out, said[1].open("wb") as err:
-        process = subprocess.Popen(
-            [*before, str(PROGRAM), words[0], "--home", str(home.root), *words[1:]],
-            cwd=home.root.parent,
-            env=os.environ | {"COLUMNS": "200"} | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-        )
-    try:
-        yield Running(words, process, said)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
