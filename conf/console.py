@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
@@ -18,6 +19,7 @@ from conf import log
 
 # A copy of stderr: the JVM is given the file of the original, its words must not mix with ours.
 errors = Console(file=os.fdopen(os.dup(sys.stderr.fileno()), "w"), highlight=False, soft_wrap=True)
+atexit.register(errors.file.close)
 PIPED = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
 """Columns of a table that goes into a file: nobody's window bounds it, but a page should."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -45,7 +46,7 @@ class Window:
         """Whether what the batch says fits on every executor."""
         return self._bytes < cluster.FEW_BYTES
 
-    @property
+    @cached_property
     def _bytes(self) -> int:
         return sizes.past(self.home, BRONZE_EVENTS, "batch_id", self.after)
 
