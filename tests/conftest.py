@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from conf import session, settings, warehouse
@@ -62,6 +63,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     started = session.start(small, scratch, scratch / "spark.log")
     yield started
     started.stop()
+
+
+@pytest.fixture(autouse=True)
+def _forget_tables() -> Iterator[None]:
+    """Delta keeps what it knows of every table it met, megabytes each: some hundred lakehouses of fifteen
+    tables fill the heap, and the last of them are waited for while Java collects.
+    """
+    yield
+    context = SparkContext._active_spark_context
+    if context and context._jvm:
+        context._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
 
 @pytest.fixture
