@@ -142,12 +142,13 @@ def _merge_all(spark: SparkSession, home: Home, changed: DataFrame, changes: dic
     """Merge each table that has changes. Most of a MERGE is planning, and the tables are independent, so
     they are merged beside each other.
     """
-    merge = inheritable_thread_target(spark)(_merge)
     with ThreadPoolExecutor(max_workers=len(GOLD)) as pool:
         merging = [
-            pool.submit(merge, spark, home, table, changed, changes[table.name])
+            # Wrapped anew for each: threads that share a wrapper share the properties by which Spark tells
+            # their queries apart, and it keeps jobs of a query that is over for good.
+            pool.submit(inheritable_thread_target(spark)(_merge), spark, home, table, changed, change)
             for table in GOLD
-            if table.name in changes
+            if (change := changes.get(table.name))
         ]
         for merged in merging:
             merged.result()
