@@ -1,7 +1,12 @@
-"""Ten million events in one hour, half of them of one placement, in a heap of two gigabytes."""
+"""Ten million events in one hour, half of them of one placement, in a heap of two gigabytes; and thirty
+batches one after the other, of which nothing stays in memory.
+"""
 
 from __future__ import annotations
 
+import gc
+import random
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,10 +14,14 @@ import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from pyspark.sql import SparkSession
 
 from conf import warehouse
 from conf.home import Home
 from conf.tables import EVENT_IDENTITY, GOLD, SILVER_EVENTS, STATISTICS
+from tests.faults.arrival import deliver
+from tests.faults.drawn import delivery, seconds_of
+from tests.faults.in_process import take
 from tests.faults.processes import ended
 from tests.faults.small import AS_SHIPPED
 
@@ -92,6 +101,33 @@ def test_one_big_hour_in_a_small_heap(home):
     said = ended(home, "run", patience_s=7000, **(AS_SHIPPED | {"LAKEHOUSE_DRIVER_MEMORY": "2g"}))
     assert (said.status, said.is_plain) == (0, True), said.err
     assert differing(home, file) == {}
+
+
+def heap_mib(spark: SparkSession) -> float:
+    """What Java holds on to once Python has let go of all it can."""
+    gc.collect()
+    assert spark.sparkContext._jvm
+    java = spark.sparkContext._jvm.java.lang
+    for _ in range(3):
+        java.System.gc()
+        time.sleep(1)
+    held = java.Runtime.getRuntime()
+    return float(held.totalMemory() - held.freeMemory()) / (1 << 20)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+def test_nothing_of_a_batch_stays_in_memory(spark, lake):
+    """A stream goes on for months. What was kept of each batch once was 14 MiB."""
+    print(f"seed {SEED}")
+    drawn, held = random.Random(SEED), []
+    for number in range(30):
+        deliver(lake, {f"{number}.jsonl": delivery(drawn, seconds_of(drawn, 200))})
+        take(spark, lake)
+        if number % 10 == 9:
+            held.append(heap_mib(spark))
+    print(f"MiB after 10, 20 and 30 batches: {held}")
+    assert held[2] - held[0] < 60
 
 
 def test_what_differs_is_found(home, tmp_path):
