@@ -76,7 +76,8 @@ def _add_missing_columns(spark: SparkSession, home: Home, table: Table) -> None:
 
 def _create(spark: SparkSession, home: Home, table: Table) -> None:
     # Delta takes a folder that is not empty for the table, and a creation that ended half way leaves one.
-    if not any(home.folder(table).rglob("*.parquet")):
+    left = [file.path for file in objects.listed(home.folder(table))]
+    if all(path.startswith("_delta_log/") and not path.endswith(".parquet") for path in left):
         objects.remove(home.folder(table))
     properties = PROPERTIES | ({"delta.enableChangeDataFeed": "true"} if table.change_feed else {})
     builder = SparkDeltaTable.createIfNotExists(spark).location(home.table(table))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 
 from conf import tables, warehouse
@@ -98,11 +99,12 @@ def test_a_creation_that_ended_half_way_is_begun_again(spark, home, left):
     assert warehouse.state(home, SILVER_DRIFT).version() == 0
 
 
-def test_data_without_a_log_is_left_alone(spark, home):
-    data = home.folder(SILVER_DRIFT) / "part-0.parquet"
+@pytest.mark.parametrize("name", ["part-0.parquet", "notes.txt", f"_delta_log/{9:020}.checkpoint.parquet"])
+def test_a_folder_that_holds_anything_else_is_left_alone(spark, home, name):
+    data = home.folder(SILVER_DRIFT) / name
     data.parent.mkdir(parents=True)
     data.write_bytes(b"PAR1")
-    with pytest.raises(AnalysisException):
+    with pytest.raises((AnalysisException, Py4JJavaError)):
         warehouse._create(spark, home, SILVER_DRIFT)
     assert data.read_bytes() == b"PAR1"
 
