@@ -14,12 +14,12 @@ from conf.tables import Table
 
 def of_table(home: Home, table: Table) -> int:
     """How large the table's files are."""
-    return _bytes(_files(home, table))
+    return _bytes(warehouse.files(home, table))
 
 
 def of_days(home: Home, table: Table, days: list[date]) -> int:
     """How large the files of these days are, of a table that is partitioned by day."""
-    files = _files(home, table)
+    files = warehouse.files(home, table)
     if not files.num_rows:
         return 0
     [column] = table.partition
@@ -28,16 +28,11 @@ def of_days(home: Home, table: Table, days: list[date]) -> int:
 
 def past(home: Home, table: Table, column: str, value: int) -> int:
     """How large the files are that may hold a row past this value, told from their statistics."""
-    files = _files(home, table)
+    files = warehouse.files(home, table)
     if not files.num_rows:
         return 0
     past = pc.fill_null(pc.greater(files[f"max.{column}"], value), fill_value=True)
     return _bytes(files.filter(past))
-
-
-def _files(home: Home, table: Table) -> pa.Table:
-    """One row a file of the table, as delta-rs tells of them."""
-    return pa.table(warehouse.state(home, table).get_add_actions(flatten=True))
 
 
 def _bytes(files: pa.Table) -> int:

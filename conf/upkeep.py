@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
@@ -81,7 +80,7 @@ def fold(spark: SparkSession, home: Home) -> None:
     thousand others; commits nothing before.
     """
     for table in READ_WHOLE:
-        if len(_active_bytes(home, table)) > MANY_FILES:
+        if warehouse.files(home, table).num_rows > MANY_FILES:
             log.stage("upkeep", f"putting {table.name} together", spark)
             _compact(spark, home, table)
 
@@ -139,21 +138,16 @@ def _data_files(home: Home, table: Table) -> list[objects.Item]:
 
 def size(home: Home, table: Table) -> Size:
     """How many files the table has, and how large they are."""
-    active = _active_bytes(home, table)
+    active = warehouse.files(home, table)["size_bytes"]
     held = [file.bytes for file in _data_files(home, table)]
     return Size(len(active), pc.sum(active).as_py() or 0, len(held), sum(held))
-
-
-def _active_bytes(home: Home, table: Table) -> pa.ChunkedArray:
-    """The size of each file that the table's newest version reads."""
-    return pa.table(warehouse.state(home, table).get_add_actions(flatten=True))["size_bytes"]
 
 
 def lost_files(home: Home, table: Table) -> list[Finding]:
     """The files that the table's newest version reads and that are not there."""
     if not warehouse.exists(home, table):
         return []
-    paths = pa.table(warehouse.state(home, table).get_add_actions(flatten=True))["path"].to_pylist()
+    paths = warehouse.files(home, table)["path"].to_pylist()
     there = {file.path for file in _data_files(home, table)}
     lost = [path for path in paths if unquote(path) not in there]
     return [Finding(table.name, {"file": path}, {"it": "is not there"}, None) for path in sorted(lost)]

@@ -126,10 +126,14 @@ def has_feed(home: Home, table: Table, after: int) -> bool:
     return (home.folder(table) / "_delta_log" / f"{after + 1:020}.json").exists()
 
 
+def files(home: Home, table: Table) -> pa.Table:
+    """One row a file that the table's newest version reads, as delta-rs tells of them."""
+    return pa.table(state(home, table).get_add_actions(flatten=True))
+
+
 def holds_null(home: Home, table: Table, column: str) -> bool:
     """Whether any row may lack a value there, told from the statistics of the files."""
-    files = pa.table(state(home, table).get_add_actions(flatten=True))
-    return any(count is None or count for count in files[f"null_count.{column}"].to_pylist())
+    return any(count is None or count for count in files(home, table)[f"null_count.{column}"].to_pylist())
 
 
 def has_changes(home: Home, table: Table, after: int, upto: int) -> bool:
