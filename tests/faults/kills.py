@@ -25,7 +25,10 @@ from tests.faults import chains
 from tests.faults.chains import CHECKOUT, BrokenPromiseError, Chain
 from tests.faults.failpoints import COMMITS, CREATIONS, REPROCESS, UPKEEP
 
-NAMED, RANDOM, VERBS = SORTS = ("named", "random", "verbs")
+NAMED, RANDOM, VERBS, CREATED, MAINTAINED = SORTS = ("named", "random", "verbs", "created", "maintained")
+GOALS = {NAMED: 300, RANDOM: 200, VERBS: 40, CREATED: 40, MAINTAINED: 40}
+"""How many kills of each sort."""
+
 KILLS_IN_A_ROW = 25
 SUITES = CHECKOUT / "conf" / "expectations"
 
@@ -40,7 +43,9 @@ class Done:
 
     @property
     def sort(self) -> str:
-        """Whether a run was killed at named points, at random times, or other verbs were."""
+        """What was killed: runs at named points or at random times, other verbs, the making of the tables, or
+        their upkeep.
+        """
         return self.seed.split("-")[0]
 
 
@@ -60,7 +65,7 @@ def template(folder: Path) -> Home:
 def run(seed: str, folder: Path, of: Home) -> Done:
     """One chain, from its seed to its check; its folder stays where a promise was broken."""
     chance = random.Random(seed)
-    is_fresh = not seed.startswith(VERBS) and chance.random() < 0.25
+    is_fresh = seed.startswith(CREATED) or (seed.startswith((NAMED, RANDOM)) and chance.random() < 0.25)
     chain = chains.begun(seed, folder, None if is_fresh else of)
     failure = ""
     try:
@@ -80,6 +85,11 @@ def _kill(chain: Chain, chance: random.Random, *, is_fresh: bool) -> None:
         chains.kill_at_random(chain, chance, KILLS_IN_A_ROW)
     elif chain.seed.startswith(VERBS):
         _kill_verbs(chain, chance)
+    elif chain.seed.startswith(CREATED):
+        chains.kill_at_points(chain, chains.named_points(chance, CREATIONS, 0.5))
+    elif chain.seed.startswith(MAINTAINED):
+        chain.plain()
+        chains.kill_at_points(chain, chains.named_points(chance, UPKEEP, 1), "maintain")
     else:
         created = CREATIONS if is_fresh else ()
         points = chains.named_points(chance, created, 0.1) | chains.named_points(chance, COMMITS, 0.6)
@@ -133,7 +143,7 @@ def full(folder: Path, goals: dict[str, int], seed: int, side_by_side: int) -> l
 
 
 def _seeds(seed: int, done: set[str]) -> Iterator[str]:
-    """Chains of both sorts in turn, without those that are done."""
+    """Chains of every sort in turn, without those that are done."""
     for number in itertools.count(1):
         for sort in SORTS:
             if (one := f"{sort}-{seed}-{number}") not in done:
@@ -161,15 +171,14 @@ def table(done: list[Done]) -> str:
         sums = (sum(counted[where] for where in of_sort) for counted in (trials, failures))
         rows.append((sort, "all", "", *map(str, sums)))
     told = [f"{one.seed}: {one.failure}" for one in done if one.failure]
-    return "\n".join([f"{a:7} {b:19} {c:30} {d:>6} {e:>8}" for a, b, c, d, e in rows] + told)
+    return "\n".join([f"{a:10} {b:19} {c:30} {d:>6} {e:>8}" for a, b, c, d, e in rows] + told)
 
 
 def main() -> None:
     """Run what is wanted, and print the table."""
     wanted = argparse.ArgumentParser(description=__doc__)
-    wanted.add_argument("--named", type=int, default=300)
-    wanted.add_argument("--random", type=int, default=200)
-    wanted.add_argument("--verbs", type=int, default=40)
+    for sort, goal in GOALS.items():
+        wanted.add_argument(f"--{sort}", type=int, default=goal)
     wanted.add_argument("--seed", type=int, default=1)
     wanted.add_argument("--side-by-side", type=int, default=2)
     wanted.add_argument("--folder", type=Path, default=CHECKOUT / "build" / "faults" / "kills")
@@ -179,8 +188,7 @@ def main() -> None:
     if given.only:
         print(table([run(given.only, given.folder, template(given.folder))]))
         return
-    goals = {NAMED: given.named, RANDOM: given.random, VERBS: given.verbs}
-    done = full(given.folder, goals, given.seed, given.side_by_side)
+    done = full(given.folder, {sort: getattr(given, sort) for sort in SORTS}, given.seed, given.side_by_side)
     print(table(done))
     sys.exit(any(one.failure for one in done))
 

@@ -42,5 +42,7 @@ def test_the_table_tells_trials_and_failures_by_point():
         ["named", "all", "4", "2"],
         ["random", "all", "0", "0"],
         ["verbs", "all", "0", "0"],
+        ["created", "all", "0", "0"],
+        ["maintained", "all", "0", "0"],
         ["named-1-2:", "lost"],
     ]
