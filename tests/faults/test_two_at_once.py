@@ -215,7 +215,8 @@ def test_ten_thousand_readings_each_see_a_complete_version(home):
             assert stream.ended().status == 0
         assert ended(home, "run").status == 0
         assert ended(home, "maintain").status == 0
-    by_spark = list(_read(spark_sql.ended().out))
+        printed = spark_sql.ended().out
+    by_spark = list(_read(printed))
     assert len(by_spark) == asked
     print(f"{len(by_spark)} readings by spark-sql, of {len(set(by_spark))} versions")
     assert len(set(by_spark)) > len(GOLD)
