@@ -25,7 +25,7 @@ from tests.faults import chains
 from tests.faults.chains import CHECKOUT, BrokenPromiseError, Chain
 from tests.faults.failpoints import COMMITS, CREATIONS, REPROCESS, UPKEEP
 
-NAMED, RANDOM, VERBS, CREATED, MAINTAINED = SORTS = ("named", "random", "verbs", "created", "maintained")
+NAMED, RANDOM, VERBS, CREATED, MAINTAINED = ("named", "random", "verbs", "created", "maintained")
 GOALS = {NAMED: 300, RANDOM: 200, VERBS: 40, CREATED: 40, MAINTAINED: 40}
 """How many kills of each sort."""
 
@@ -43,10 +43,15 @@ class Done:
 
     @property
     def sort(self) -> str:
-        """What was killed: runs at named points or at random times, other verbs, the making of the tables, or
-        their upkeep.
-        """
-        return self.seed.split("-")[0]
+        """One of GOALS."""
+        return sort_of(self.seed)
+
+
+def sort_of(seed: str) -> str:
+    """What a chain kills: runs at named points or at random times, other verbs, the making of the tables, or
+    their upkeep.
+    """
+    return seed.split("-", maxsplit=1)[0]
 
 
 def template(folder: Path) -> Home:
@@ -64,8 +69,8 @@ def template(folder: Path) -> Home:
 
 def run(seed: str, folder: Path, of: Home) -> Done:
     """One chain, from its seed to its check; its folder stays where a promise was broken."""
-    chance = random.Random(seed)
-    is_fresh = seed.startswith(CREATED) or (seed.startswith((NAMED, RANDOM)) and chance.random() < 0.25)
+    chance, sort = random.Random(seed), sort_of(seed)
+    is_fresh = sort == CREATED or (sort in (NAMED, RANDOM) and chance.random() < 0.25)
     chain = chains.begun(seed, folder, None if is_fresh else of)
     failure = ""
     try:
@@ -81,13 +86,14 @@ def run(seed: str, folder: Path, of: Home) -> Done:
 
 def _kill(chain: Chain, chance: random.Random, *, is_fresh: bool) -> None:
     chain.deliver()
-    if chain.seed.startswith(RANDOM):
+    sort = sort_of(chain.seed)
+    if sort == RANDOM:
         chains.kill_at_random(chain, chance, KILLS_IN_A_ROW)
-    elif chain.seed.startswith(VERBS):
+    elif sort == VERBS:
         _kill_verbs(chain, chance)
-    elif chain.seed.startswith(CREATED):
+    elif sort == CREATED:
         chains.kill_at_points(chain, chains.named_points(chance, CREATIONS, 0.5))
-    elif chain.seed.startswith(MAINTAINED):
+    elif sort == MAINTAINED:
         chain.plain()
         chains.kill_at_points(chain, chains.named_points(chance, UPKEEP, 1), "maintain")
     else:
@@ -125,7 +131,7 @@ def full(folder: Path, goals: dict[str, int], seed: int, side_by_side: int) -> l
     def following() -> str | None:
         with lock:
             is_over = not any(map(is_wanted, goals))
-            return None if is_over else next(one for one in seeds if is_wanted(one.split("-")[0]))
+            return None if is_over else next(one for one in seeds if is_wanted(sort_of(one)))
 
     def work() -> None:
         while wanted := following():
@@ -145,7 +151,7 @@ def full(folder: Path, goals: dict[str, int], seed: int, side_by_side: int) -> l
 def _seeds(seed: int, done: set[str]) -> Iterator[str]:
     """Chains of every sort in turn, without those that are done."""
     for number in itertools.count(1):
-        for sort in SORTS:
+        for sort in GOALS:
             if (one := f"{sort}-{seed}-{number}") not in done:
                 yield one
 
@@ -166,7 +172,7 @@ def table(done: list[Done]) -> str:
             failures[one.sort, kill["kind"], kill["point"]] += bool(one.failure)
     rows: list[tuple[str, ...]] = [("", "kind", "point", "trials", "failures")]
     rows += [(*where, str(count), str(failures[where])) for where, count in sorted(trials.items())]
-    for sort in SORTS:
+    for sort in GOALS:
         of_sort = [where for where in trials if where[0] == sort]
         sums = (sum(counted[where] for where in of_sort) for counted in (trials, failures))
         rows.append((sort, "all", "", *map(str, sums)))
@@ -188,7 +194,7 @@ def main() -> None:
     if given.only:
         print(table([run(given.only, given.folder, template(given.folder))]))
         return
-    done = full(given.folder, {sort: getattr(given, sort) for sort in SORTS}, given.seed, given.side_by_side)
+    done = full(given.folder, {sort: getattr(given, sort) for sort in GOALS}, given.seed, given.side_by_side)
     print(table(done))
     sys.exit(any(one.failure for one in done))
 
