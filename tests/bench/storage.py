@@ -8,10 +8,9 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from conf import warehouse
+from conf import sizes, warehouse
 from conf.home import Home
 from conf.tables import BRONZE_EVENTS, GOLD, SILVER_EVENTS, Table
 from tests.bench.backlog import home_of_ours
@@ -23,12 +22,6 @@ LAYERS: dict[str, tuple[tuple[Table, ...], str]] = {
     "silver.events": ((SILVER_EVENTS,), "≤ 0.7 ×"),
     "gold, four tables": (GOLD, ""),
 }
-
-
-def held(home: Home, table: Table) -> int:
-    """Bytes of the files that the table's newest version reads."""
-    files = pa.table(warehouse.state(home, table).get_add_actions(flatten=True))
-    return pc.sum(files["size_bytes"]).as_py() or 0
 
 
 def compressed(file: Path) -> int:
@@ -53,9 +46,7 @@ def main() -> None:
     home = home_of_ours(folder)
     if not home.warehouse.exists():
         raise SystemExit(f"{home.root}: no lakehouse there. {command('backlog', only='ours')} makes it.")
-    events = int(
-        pc.sum(pa.table(warehouse.state(home, SILVER_EVENTS).get_add_actions())["num_records"]).as_py()
-    )
+    events = int(pc.sum(warehouse.files(home, SILVER_EVENTS)["num_records"]).as_py())
     sent = of_deliveries(home)
     rows = [
         Row(
@@ -66,7 +57,7 @@ def main() -> None:
         )
     ]
     for what, (tables, target) in LAYERS.items():
-        total = sum(held(home, table) for table in tables)
+        total = sum(sizes.of_table(home, table) for table in tables)
         measured = f"{total / sent:.2f} ×, {total / events:.1f} bytes an event"
         rows.append(Row(what, target, measured, command("storage")))
     keep(folder, "storage", rows)
