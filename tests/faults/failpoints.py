@@ -2,8 +2,9 @@
 `python -m tests.faults.failpoints run …`.
 
 A point is a moment (before, within, after) of one commit of one table; `within` is when the first data file
-of the commit lies in the table's folder. FAULT_POINTS is a JSON object of points and whom to kill there; the
-first that is reached kills, once it has written its line to the file FAULT_LOG. Without it nothing happens.
+of the commit lies in the table's folder, or the first file of its log where the table is made. FAULT_POINTS
+is a JSON object of points and whom to kill there; the first that is reached kills, once it has written its
+line to the file FAULT_LOG. Without it nothing happens.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import silver.reprocess
 import silver.rules
 import silver.suites
 from conf import upkeep, warehouse
+from conf.home import Home
 from conf.tables import (
     BRONZE_DELIVERIES,
     BRONZE_EVENTS,
@@ -66,8 +68,10 @@ REPROCESS = (
     *("rebuild silver.quality", "finish silver.suites", "gold.restatements", *(table.name for table in GOLD)),
 )
 
-Place = tuple[str, Path | None]
-"""What a commit is called, and the folder its files come to, if any."""
+DATA, LOG = "**/*.parquet", "_delta_log/*"
+
+Place = tuple[str, Path, str]
+"""What a commit is called, its table's folder, and which files come there first."""
 
 
 class Trap:
@@ -77,22 +81,22 @@ class Trap:
         self._points, self._log, self._lock = points, log, threading.Lock()
 
     @contextmanager
-    def commit(self, name: str, folder: Path | None) -> Iterator[None]:
+    def commit(self, name: str, folder: Path, files: str) -> Iterator[None]:
         """Around one commit."""
         self._reach(f"before {name}")
         over = threading.Event()
-        if folder and f"within {name}" in self._points:
-            held = _data_files(folder)
-            threading.Thread(target=self._watch, args=(name, folder, held, over), daemon=True).start()
+        if f"within {name}" in self._points:
+            watched = (name, folder, files, _present(folder, files), over)
+            threading.Thread(target=self._watch, args=watched, daemon=True).start()
         try:
             yield
         finally:
             over.set()
         self._reach(f"after {name}")
 
-    def _watch(self, name: str, folder: Path, held: set[Path], over: threading.Event) -> None:
+    def _watch(self, name: str, folder: Path, files: str, held: set[Path], over: threading.Event) -> None:
         while not over.is_set():
-            if _data_files(folder) - held:
+            if _present(folder, files) - held:
                 self._reach(f"within {name}")
                 return
             time.sleep(0.002)
@@ -118,8 +122,12 @@ class Trap:
             time.sleep(60)
 
 
-def _data_files(folder: Path) -> set[Path]:
-    return set(folder.rglob("*.parquet")) if folder.exists() else set()
+def _present(folder: Path, files: str) -> set[Path]:
+    try:
+        return set(folder.glob(files))
+    except FileNotFoundError:
+        # What an earlier creation left may be removed while it is listed.
+        return set()
 
 
 def set_trap(trap: Trap) -> None:
@@ -137,18 +145,22 @@ def set_trap(trap: Trap) -> None:
         setattr(module, name, trapped)
 
     for name in ("append", "replace_after", "merge"):
-        around(warehouse, name, lambda home, table, **_: (table.name, home.folder(table)))
-    around(warehouse, "_create", lambda table, **_: (f"create {table.name}", None))
-    around(silver.suites, "_write", lambda home, **_: ("silver.suites", home.folder(SILVER_SUITES)))
-    around(silver.suites, "finish", lambda home, **_: ("finish silver.suites", home.folder(SILVER_SUITES)))
+        around(warehouse, name, lambda home, table, **_: _commit(home, table))
+    around(warehouse, "_create", lambda home, table, **_: (f"create {table.name}", home.folder(table), LOG))
+    around(silver.suites, "_write", lambda home, **_: _commit(home, SILVER_SUITES))
+    around(silver.suites, "finish", lambda home, **_: _commit(home, SILVER_SUITES, "finish "))
     around(silver.rebuilt, "quarantine", lambda window, **_: _rebuild(window, SILVER_QUARANTINE))
     around(silver.reprocess, "_write_quality", lambda window, **_: _rebuild(window, SILVER_QUALITY))
-    around(upkeep, "_compact", lambda home, table, **_: (f"fold {table.name}", home.folder(table)))
-    around(upkeep, "_maintain", lambda home, table, **_: (f"maintain {table.name}", home.folder(table)))
+    around(upkeep, "_compact", lambda home, table, **_: _commit(home, table, "fold "))
+    around(upkeep, "_maintain", lambda home, table, **_: _commit(home, table, "maintain "))
+
+
+def _commit(home: Home, table: Table, kind: str = "") -> Place:
+    return f"{kind}{table.name}", home.folder(table), DATA
 
 
 def _rebuild(window: Any, table: Table) -> Place:
-    return f"rebuild {table.name}", window.home.folder(table)
+    return _commit(window.home, table, "rebuild ")
 
 
 def main() -> None:
