@@ -109,7 +109,7 @@ def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> 
         # Kept in memory even without the interface; a stream would fill it with the jobs of days.
         "spark.ui.retainedJobs": "50",
         "spark.ui.retainedStages": "50",
-        "spark.ui.retainedTasks": "1000",
+        "spark.ui.retainedTasks": "100",
         "spark.sql.ui.retainedExecutions": "10",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -123,6 +123,11 @@ def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> 
         "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
         # What is cached is read a few times and dropped: compressing it costs more than it saves.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
+        # A batch takes some 450 pieces of generated code: of the hundred that Spark keeps, none is left for
+        # the next batch, nor what Java had made fast of it.
+        "spark.sql.codegen.cache.maxEntries": "1000",
+        # For the words of an exception, each step of a query would tell Java its line of Python.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         # A file open for each day a task meets, instead of sorting its rows by day.
         "spark.sql.maxConcurrentOutputFileWriters": "64",
         # from_json(...).field would otherwise be evaluated once per field.
