@@ -32,6 +32,7 @@ class Watch:
 
     process: psutil.Process
     peak_bytes: int = 0
+    last_bytes: int = 0
     processor_seconds: dict[int, float] = field(default_factory=dict)
     seen: dict[int, psutil.Process] = field(default_factory=dict)
 
@@ -45,7 +46,9 @@ class Watch:
                     held += one.memory_info().rss
                     self.processor_seconds[one.pid] = spent.user + spent.system
                     self.seen[one.pid] = one
-        self.peak_bytes = max(self.peak_bytes, held)
+        # A child that was forked and has not begun its own program shows its parent's memory as its own: what
+        # only one look finds does not count.
+        self.peak_bytes, self.last_bytes = max(self.peak_bytes, min(held, self.last_bytes)), held
 
     def until(self, ended: threading.Event) -> None:
         """Until told."""

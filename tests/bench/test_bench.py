@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,6 +15,7 @@ from conf.home import Home
 from conf.tables import GOLD
 from tests.bench import answers, deliveries, history, lakes, plain_duckdb, plain_polars, plain_spark
 from tests.bench.feed import lags
+from tests.bench.measured import Watch
 
 EVENTS = 3_000
 
@@ -79,3 +83,18 @@ def test_a_file_lags_until_gold_shows_all_of_it():
     appeared = [(10.0, 100), (11.0, 200), (12.0, 300)]
     shown = [(0.0, 0), (13.0, 200), (16.0, 300)]
     assert lags(appeared, shown) == [3.0, 2.0, 4.0]
+
+
+def test_memory_that_only_one_look_finds_is_not_counted():
+    held = iter([100, 400, 200, 200, 100])
+    process: Any = SimpleNamespace(
+        pid=1,
+        children=lambda **_: [],
+        oneshot=nullcontext,
+        cpu_times=lambda: SimpleNamespace(user=0.0, system=0.0),
+        memory_info=lambda: SimpleNamespace(rss=next(held)),
+    )
+    watch = Watch(process)
+    for _ in range(5):
+        watch.look()
+    assert watch.peak_bytes == 200
