@@ -109,7 +109,7 @@ def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> 
         # Kept in memory even without the interface; a stream would fill it with the jobs of days.
         "spark.ui.retainedJobs": "50",
         "spark.ui.retainedStages": "50",
-        "spark.ui.retainedTasks": "100",
+        "spark.ui.retainedTasks": "1000",
         "spark.sql.ui.retainedExecutions": "10",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
