@@ -18,7 +18,7 @@ from bronze.intake import Intake
 from bronze.judge import Judged, judge
 from bronze.known import known_deliveries, last_ingested
 from bronze.landing import Found, is_as_found, read_stamps, reason, stamp, survey, write_stamps
-from conf import log, objects, warehouse
+from conf import entries, log, objects, warehouse
 from conf.home import Home
 from conf.tables import BRONZE_DELIVERIES, BRONZE_EVENTS, SET_ASIDE, TAKEN
 
@@ -73,7 +73,7 @@ def ingest(spark: SparkSession, home: Home, batch_id: int, judged: list[Judged])
     if not new and not refused:
         return Intake(unreadable=unreadable(judged))
     ingested_at = clock(home, batch_id)
-    _write_plan(spark, home, batch_id, ingested_at, new, refused)
+    _write_plan(home, batch_id, ingested_at, new, refused)
     _write_records(spark, home, batch_id, ingested_at, new)
     set_aside = [(one.found.source, *_set_aside(home, one)) for one in refused]
     for staging in {home.staging, home.shared(home.staging)}:
@@ -121,7 +121,6 @@ def clock(home: Home, batch_id: int) -> datetime:
 
 
 def _write_plan(
-    spark: SparkSession,
     home: Home,
     batch_id: int,
     ingested_at: datetime,
@@ -141,8 +140,7 @@ def _write_plan(
         }
         for one in [*new, *refused]
     ]
-    rows = warehouse.local(spark, home, BRONZE_DELIVERIES, plan)
-    warehouse.replace_after(rows, home, BRONZE_DELIVERIES, warehouse.LANDING, batch_id - 1, batch_id)
+    entries.replace_after(plan, home, BRONZE_DELIVERIES, warehouse.LANDING, batch_id - 1, batch_id)
 
 
 def _write_records(

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from bronze.ingest import clock, taken_records
 from bronze.intake import Intake
 from bronze.topic import Topic, ask
-from conf import kafka, log, warehouse
+from conf import entries, kafka, log, warehouse
 from conf.errors import LakehouseError
 from conf.home import Home
 from conf.settings import KAFKA, Settings
@@ -161,8 +161,7 @@ def ingest(spark: SparkSession, settings: Settings, offered: Offered) -> Intake:
         }
         for span in offered.spans
     ]
-    rows = warehouse.local(spark, home, BRONZE_DELIVERIES, plan)
-    warehouse.replace_after(rows, home, BRONZE_DELIVERIES, warehouse.LANDING, batch_id - 1, batch_id)
+    entries.replace_after(plan, home, BRONZE_DELIVERIES, warehouse.LANDING, batch_id - 1, batch_id)
     log.stage("bronze", f"reading {offered.offsets:,} offsets of Kafka", spark, batch=batch_id)
     delivered = records(_values(spark, settings, offered.spans), batch_id, ingested_at)
     warehouse.append(delivered, home, BRONZE_EVENTS, warehouse.LANDING, batch_id)

@@ -13,10 +13,10 @@ from conf.home import Home
 from conf.shown import Shown
 from conf.tables import TABLES, Table
 
-ADDED = ("numTargetRowsInserted", "numOutputRows")
+ADDED = ("numTargetRowsInserted", "numOutputRows", "num_added_rows")
 CHANGED = ("numTargetRowsUpdated", "numUpdatedRows")
 REMOVED = ("numTargetRowsDeleted", "numDeletedRows")
-"""What Delta calls rows that a commit added, changed, removed: of a MERGE, else of a write."""
+"""What Delta calls rows that a commit added, changed, removed: of a MERGE, of a write, of one by delta-rs."""
 
 REWRITES = ("OPTIMIZE", "VACUUM START", "VACUUM END")
 """Commits that change no row, however many they write."""

@@ -23,7 +23,7 @@ from conf import intact, notes, objects
 from conf.errors import LakehouseError
 from conf.home import Home
 from conf.on_disk import OnDisk
-from conf.tables import TABLES, Table
+from conf.tables import BRONZE_DELIVERIES, SILVER_LEDGER, SILVER_QUALITY, SILVER_VOLUME, TABLES, Table
 
 LANDING = "landing"
 """The source bronze takes from; its marker in bronze.events is the last bronze batch."""
@@ -33,14 +33,23 @@ _WRITE = "spark.databricks.delta.write"
 GONE = "gone"
 """The column by which `merge` is told to take a row out."""
 
+WITHOUT_SPARK = (BRONZE_DELIVERIES, SILVER_QUALITY, SILVER_LEDGER, SILVER_VOLUME)
+"""What a batch adds to these is a few rows, written by `conf.entries`."""
+
 RETENTION_DAYS = 30
 """Days through which every state of every table can be queried and rebuilt from."""
 
 PROPERTIES = {
     "delta.logRetentionDuration": f"interval {RETENTION_DAYS + 1} days",
     "delta.deletedFileRetentionDuration": f"interval {RETENTION_DAYS} days",
-    "delta.enableInCommitTimestamps": "true",
 }
+BY_SPARK = {"delta.enableInCommitTimestamps": "true"}
+"""Of tables that Spark alone writes: delta-rs writes to none that has these."""
+
+BY_OTHERS = {"delta.checkpointInterval": "10"}
+"""What Delta in Spark does unasked."""
+
+_BY_SPARK_ALONE = "inCommitTimestamp"
 
 
 def exists(home: Home, table: Table) -> bool:
@@ -61,6 +70,8 @@ def create_missing(spark: SparkSession, home: Home) -> None:
 def _make_complete(spark: SparkSession, home: Home, table: Table) -> None:
     if exists(home, table):
         _add_missing_columns(spark, home, table)
+        if table in WITHOUT_SPARK:
+            _open_to_others(spark, home, table)
     else:
         _create(spark, home, table)
 
@@ -70,8 +81,20 @@ def _add_missing_columns(spark: SparkSession, home: Home, table: Table) -> None:
     declared = {line.split()[0]: line.strip().rstrip(",") for line in table.ddl.strip().splitlines()}
     held = {field.name for field in state(home, table).schema().fields}
     if lacking := [column for name, column in declared.items() if name not in held]:
-        path = home.table(table).replace("`", "``")
-        spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS ({', '.join(lacking)})")
+        _alter(spark, home, table, f"ADD COLUMNS ({', '.join(lacking)})")
+
+
+def _open_to_others(spark: SparkSession, home: Home, table: Table) -> None:
+    # An earlier version had Spark write these as well.
+    if _BY_SPARK_ALONE in (state(home, table).protocol().writer_features or ()):
+        settings = ", ".join(f"'{name}' = '{value}'" for name, value in BY_OTHERS.items())
+        _alter(spark, home, table, f"SET TBLPROPERTIES ({settings})")
+        _alter(spark, home, table, f"DROP FEATURE {_BY_SPARK_ALONE}")
+
+
+def _alter(spark: SparkSession, home: Home, table: Table, how: str) -> None:
+    path = home.table(table).replace("`", "``")
+    spark.sql(f"ALTER TABLE delta.`{path}` {how}")
 
 
 def _create(spark: SparkSession, home: Home, table: Table) -> None:
@@ -79,7 +102,8 @@ def _create(spark: SparkSession, home: Home, table: Table) -> None:
     left = [file.path for file in objects.listed(home.folder(table))]
     if all(path.startswith("_delta_log/") and not path.endswith(".parquet") for path in left):
         objects.remove(home.folder(table))
-    properties = PROPERTIES | ({"delta.enableChangeDataFeed": "true"} if table.change_feed else {})
+    properties = PROPERTIES | (BY_OTHERS if table in WITHOUT_SPARK else BY_SPARK)
+    properties |= {"delta.enableChangeDataFeed": "true"} if table.change_feed else {}
     builder = SparkDeltaTable.createIfNotExists(spark).location(home.table(table))
     builder = builder.comment(f"One row per {table.grain}").partitionedBy(*table.partition)
     for name, value in properties.items():
@@ -104,13 +128,6 @@ def read_version(spark: SparkSession, home: Home, table: Table, version: int) ->
     return spark.read.format("delta").option("versionAsOf", version).load(home.table(table))
 
 
-def changes(spark: SparkSession, home: Home, table: Table, after: int, upto: int) -> DataFrame:
-    """Rows added to or taken from the table by versions later than `after`, up to `upto`."""
-    feed = spark.read.format("delta").option("readChangeFeed", "true")
-    span = feed.option("startingVersion", after + 1).option("endingVersion", upto)
-    return span.load(home.table(table))
-
-
 @contextmanager
 def passing_over_lost_files(spark: SparkSession) -> Iterator[None]:
     """Within it, a file of a table that is not there counts as empty, instead of ending the query."""
@@ -121,11 +138,6 @@ def passing_over_lost_files(spark: SparkSession) -> Iterator[None]:
         spark.conf.unset("spark.sql.files.ignoreMissingFiles")
 
 
-def has_feed(home: Home, table: Table, after: int) -> bool:
-    """Whether what the table gained since that version can still be told: its log may be cleaned up."""
-    return (home.folder(table) / "_delta_log" / f"{after + 1:020}.json").exists()
-
-
 def files(home: Home, table: Table) -> pa.Table:
     """One row a file that the table's newest version reads, as delta-rs tells of them."""
     return pa.table(state(home, table).get_add_actions(flatten=True))
@@ -134,20 +146,6 @@ def files(home: Home, table: Table) -> pa.Table:
 def holds_null(home: Home, table: Table, column: str) -> bool:
     """Whether any row may lack a value there, told from the statistics of the files."""
     return any(count is None or count for count in files(home, table)[f"null_count.{column}"].to_pylist())
-
-
-def has_changes(home: Home, table: Table, after: int, upto: int) -> bool:
-    """Whether those versions added or took any row; read without Spark."""
-    if after >= upto:
-        return False
-    if not has_feed(home, table, after):
-        return True
-    try:
-        feed = state(home, table).load_cdf(starting_version=after + 1, ending_version=upto)
-        return any(batch.num_rows for batch in feed)
-    except Exception:  # noqa: BLE001 - what delta-rs raises here has no type of its own
-        # A file it tells of is lost: whoever reads the changes themselves has to say so.
-        return True
 
 
 def state(home: Home, table: Table, version: int | None = None) -> DeltaTable:

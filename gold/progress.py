@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
-from conf import warehouse
+from conf import feed, warehouse
 from conf.errors import LakehouseError
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, Table
@@ -38,7 +38,7 @@ def waiting(home: Home) -> tuple[int, int]:
             f"{max(versions)}: silver is an older copy.\nNothing was changed. Put the newer silver back; or "
             f"remove {home.warehouse / 'gold'} and run again: it is recounted from silver."
         )
-    if not warehouse.has_changes(home, SILVER_EVENTS, min(versions), version):
+    if not feed.has_changes(home, SILVER_EVENTS, min(versions), version):
         return version, version
     return min(versions), version
 

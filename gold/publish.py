@@ -13,7 +13,7 @@ from pyspark import inheritable_thread_target
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from conf import cluster, log, notes, sizes, warehouse
+from conf import cluster, feed, log, notes, sizes, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, Table
 from gold.progress import note_unchanged, taken, waiting
@@ -165,16 +165,16 @@ def _merge(spark: SparkSession, home: Home, table: Table, changed: DataFrame, ch
 
 def _scope(spark: SparkSession, home: Home, after: int, upto: int) -> Scope:
     events = warehouse.read_version(spark, home, SILVER_EVENTS, upto)
-    if not after or not warehouse.has_feed(home, SILVER_EVENTS, after):
+    if not after or not feed.is_kept(home, SILVER_EVENTS, after):
         return Scope(visits(events), sizes.of_table(home, SILVER_EVENTS), _published(spark, home))
-    feed = warehouse.changes(spark, home, SILVER_EVENTS, after, upto)
+    gained = feed.changes(spark, home, SILVER_EVENTS, after, upto)
     noted = warehouse.noted_since(home, SILVER_EVENTS, after)
     causes = {version: note["cause"] for version, note in noted.items() if "cause" in note}
     was_lost = any(note.get("lost") for note in noted.values())
-    gained = sizes.written_since(home, SILVER_EVENTS, after)
+    size_gained = sizes.written_since(home, SILVER_EVENTS, after)
     passing = warehouse.passing_over_lost_files(spark) if was_lost else nullcontext()
-    with passing, cluster.planned_for(spark, gained):
-        changed = visits(feed.transform(caused, causes), "source", "cause")
+    with passing, cluster.planned_for(spark, size_gained):
+        changed = visits(gained.transform(caused, causes), "source", "cause")
         touched = buckets(changed, "source", "cause").persist()
         counted_anew = touched.select(*BUCKET, "day").distinct().persist()
         days = [row.day for row in counted_anew.select("day").distinct().collect()]

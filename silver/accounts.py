@@ -126,7 +126,7 @@ def write(
     facts = validated_facts(window, rows, of_batch)
     outcome.warnings += gate.breaches(facts, of_batch, 0)[1]
     _write_quality(window, quality_rows(window, [*checked, *facts], published=True))
-    window.append(window.local(rows, SILVER_LEDGER), SILVER_LEDGER)
+    window.enter(rows, SILVER_LEDGER)
 
 
 def ledger_rows(
@@ -142,7 +142,7 @@ def _write_volume(window: Window) -> dict[tuple[int, str], int]:
     try:
         total = F.sum("accepted").alias("accepted")
         rows = by_hour.groupBy("batch_id", "source").agg(total).collect()
-        window.replace(by_hour.groupBy("batch_id", "hour").agg(total).coalesce(1), SILVER_VOLUME)
+        window.enter(by_hour.groupBy("batch_id", "hour").agg(total).toArrow(), SILVER_VOLUME)
     finally:
         by_hour.unpersist()
     return {(row.batch_id, row.source): row.accepted for row in rows}
@@ -204,4 +204,4 @@ def quality_rows(
 
 
 def _write_quality(window: Window, rows: list[dict[str, Any]]) -> None:
-    window.replace(window.local(rows, SILVER_QUALITY), SILVER_QUALITY)
+    window.enter(rows, SILVER_QUALITY)

@@ -6,15 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from conf import warehouse
 from conf.tables import SILVER_VOLUME
-from silver import ledger, rules
+from silver import rules
+from silver.ledger import HISTORY_DAYS, HOURS, volume_ratios
 from silver.validation import Checked, validate
 from silver.window import Window
 
 DAYS_COMPARED = 31
 FRESHNESS = "freshness"
+MICROSECONDS = 3_600_000_000
+"""Of an hour, as timestamps of tables are counted."""
 
 
 def fresh_hours() -> float:
@@ -33,11 +38,7 @@ def validated_facts(window: Window, ledger_rows: list[dict[str, Any]], suite: ru
     delivered = sum(row["delivered"] for row in ledger_rows)
     if not delivered:
         return []
-    volume = window.read(SILVER_VOLUME)
-    ratios = ledger.volume_ratios(volume, volume.where(window.holds).select("hour"))
-    facts: pd.DataFrame = ratios.orderBy(F.desc("day")).limit(DAYS_COMPARED).toPandas()
-    if facts.empty:
-        facts = facts.reindex([0])
+    facts = volume_by_day(window)
     last = max((row["max_event_time"] for row in ledger_rows if row["max_event_time"]), default=None)
     taken = max(row["ingested_at"] for row in ledger_rows)
     newest = facts.index == 0
@@ -47,6 +48,31 @@ def validated_facts(window: Window, ledger_rows: list[dict[str, Any]], suite: ru
     if last is not None:
         facts.loc[newest, "hours_behind"] = (taken - last).total_seconds() / 3600
     return [_with_facts(check, facts) for check in validate(facts, suite)]
+
+
+def volume_by_day(window: Window) -> pd.DataFrame:
+    """One row a day of the batch's events, the newest DAYS_COMPARED: volume_hour_00 … volume_hour_23 float,
+    as `ledger.volume_ratios`; one without any when the batch has no events.
+    """
+    volume = warehouse.state(window.home, SILVER_VOLUME).to_pyarrow_dataset()
+    batch, hour = pc.field("batch_id"), pc.field("hour")
+    of_batch = _by_hour(volume.to_table(filter=(batch > window.after) & (batch <= window.upto)))
+    days = sorted({number // HOURS for number in of_batch}, reverse=True)[:DAYS_COMPARED]
+    ratios: dict[int, float] = {}
+    if days:
+        first = pa.scalar((days[-1] - HISTORY_DAYS) * HOURS * MICROSECONDS, volume.schema.field("hour").type)
+        compared = _by_hour(volume.to_table(filter=hour >= first))
+        ratios = volume_ratios(compared, [number for number in of_batch if number // HOURS >= days[-1]])
+    columns = {f"volume_hour_{number:02d}": number for number in range(HOURS)}
+    rows = [[ratios.get(day * HOURS + number) for number in columns.values()] for day in days or [0]]
+    return pd.DataFrame(rows, columns=list(columns), dtype=float)
+
+
+def _by_hour(volume: pa.Table) -> dict[int, int]:
+    """What rows of silver.volume say of each hour, counted from 1970-01-01T00Z, together."""
+    summed = volume.group_by("hour").aggregate([("accepted", "sum")])
+    hours = pc.divide(summed["hour"].cast(pa.int64()), MICROSECONDS)
+    return dict(zip(hours.to_pylist(), summed["accepted_sum"].to_pylist(), strict=True))
 
 
 def _with_facts(check: Checked, facts: pd.DataFrame) -> Checked:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from collections.abc import Iterable, Mapping
+
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 HISTORY_DAYS = 28
-DAY = 86_400
+HOURS = 24
 
 
 def delivered_counts(judged: DataFrame, rules: list[str]) -> DataFrame:
@@ -49,24 +51,14 @@ def unknown_fields(judged: DataFrame, deliveries: DataFrame) -> DataFrame:
     return named.select("batch_id", "source", "field", "records")
 
 
-def volume_ratios(volume: DataFrame, batch_hours: DataFrame) -> DataFrame:
-    """One row per UTC day in `batch_hours` (hour timestamp): volume_hour_00 … volume_hour_23 double.
-
-    A ratio is that hour's volume over the mean of the same hour on the HISTORY_DAYS days before it that
-    have any; null when none has. `volume` has hour timestamp and accepted bigint, one row or more an hour.
+def volume_ratios(volume: Mapping[int, int], hours: Iterable[int]) -> dict[int, float]:
+    """By hour, its volume over the mean of the same hour on the HISTORY_DAYS days before it that have any;
+    an hour is left out when none has. Hours are counted from 1970-01-01T00Z; `volume` says what each holds.
     """
-    second = F.unix_seconds("hour")
-    before = Window.partitionBy(F.hour("hour")).orderBy(second).rangeBetween(-HISTORY_DAYS * DAY, -1)
-    hours = volume.groupBy("hour").agg(F.sum("accepted").alias("accepted"))
-    ratios = hours.withColumn("usual", F.avg("accepted").over(before)).join(
-        F.broadcast(batch_hours.distinct()), on="hour", how="left_semi"
-    )
-    by_day = ratios.groupBy(F.to_date("hour").alias("day"))
-    return by_day.agg(
-        *[
-            F.max(F.when(F.hour("hour") == number, F.col("accepted") / F.col("usual"))).alias(
-                f"volume_hour_{number:02d}"
-            )
-            for number in range(24)
-        ]
-    )
+    ratios = {}
+    for hour in hours:
+        days_before = range(hour - HISTORY_DAYS * HOURS, hour, HOURS)
+        before = [volume[earlier] for earlier in days_before if earlier in volume]
+        if before:
+            ratios[hour] = volume[hour] / (sum(before) / len(before))
+    return ratios

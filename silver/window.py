@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf import cluster, log, sizes, warehouse
+from conf import cluster, entries, log, sizes, warehouse
 from conf.home import Home
 from conf.tables import BRONZE_EVENTS, Table
 
@@ -69,6 +69,10 @@ class Window:
     def replace(self, rows: DataFrame, table: Table) -> None:
         """Write the batch's rows in place of what an unfinished attempt left."""
         warehouse.replace_after(rows, self.home, table, self.source, self.after, self.upto)
+
+    def enter(self, rows: entries.Rows, table: Table) -> None:
+        """The same of a few rows made here."""
+        entries.replace_after(rows, self.home, table, self.source, self.after, self.upto)
 
     def describe(self, stage: str) -> None:
         """Say what is being done, for whoever watches."""

@@ -199,7 +199,7 @@ def make(home: Home, hours: int, events: int) -> None:
     """Write the lakehouse that so many hourly runs leave, the last one of the hour before END."""
     shutil.rmtree(home.root, ignore_errors=True)
     # delta-rs writes no in-commit timestamps; they do not change what a run reads.
-    warehouse.PROPERTIES.pop("delta.enableInCommitTimestamps", None)
+    warehouse.BY_SPARK.pop("delta.enableInCommitTimestamps", None)
     spark = session.start(settings.load(), home.scratch, home.root / "spark.log")
     warehouse.create_missing(spark, home)
     spark.stop()

@@ -99,7 +99,7 @@ def main() -> None:
     given = parser.parse_args()
     folder, hours = given.folder.absolute(), [int(each) for each in given.hours.split(",")]
     # delta-rs writes no in-commit timestamps; they do not change what a run reads.
-    warehouse.PROPERTIES.pop("delta.enableInCommitTimestamps")
+    warehouse.BY_SPARK.pop("delta.enableInCommitTimestamps")
     compared = copies(folder, hours, given.events)
     spark = session.start(
         settings.load(spark=counted.KEPT), folder / "hour" / "scratch", folder / "logs" / "hour.log"

@@ -67,7 +67,7 @@ def test_a_wrong_answer_is_found(delivered, table, spoilt):
 
 
 def test_a_history_can_be_gone_on_from(spark, home, monkeypatch):
-    monkeypatch.delitem(warehouse.PROPERTIES, "delta.enableInCommitTimestamps")
+    monkeypatch.delitem(warehouse.BY_SPARK, "delta.enableInCommitTimestamps")
     # The tests' session forgets most of what it ran: there is nothing to count.
     monkeypatch.setattr(lakes, "cost", lambda _, step: step())
     warehouse.create_missing(spark, home)

@@ -11,7 +11,7 @@ from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 
-from conf import tables, warehouse
+from conf import feed, tables, warehouse
 from conf.home import Home
 from conf.tables import SILVER_DRIFT, SILVER_QUARANTINE, SILVER_VOLUME, Table
 
@@ -194,11 +194,11 @@ def test_changes_are_told_without_spark(spark, home):
     row = {"page_id": "g", "day": HOUR.date(), "views": 1, "clicks": 0, "distinct_users": 1}
     warehouse.append(warehouse.local(spark, home, table, [row]), home, table, SOURCE, 1)
     warehouse.append(warehouse.local(spark, home, table, []), home, table, SOURCE, 2)
-    assert warehouse.has_changes(home, table, 0, 1)
-    assert warehouse.has_changes(home, table, 0, 2)
-    assert not warehouse.has_changes(home, table, 1, 2)
-    assert not warehouse.has_changes(home, table, 1, 1)
-    assert [kept.page_id for kept in warehouse.changes(spark, home, table, 0, 2).collect()] == ["g"]
+    assert feed.has_changes(home, table, 0, 1)
+    assert feed.has_changes(home, table, 0, 2)
+    assert not feed.has_changes(home, table, 1, 2)
+    assert not feed.has_changes(home, table, 1, 1)
+    assert [kept.page_id for kept in feed.changes(spark, home, table, 0, 2).collect()] == ["g"]
     assert warehouse.read_version(spark, home, table, 0).count() == 0
 
 

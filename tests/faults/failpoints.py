@@ -29,7 +29,7 @@ import silver.rebuilt
 import silver.reprocess
 import silver.rules
 import silver.suites
-from conf import upkeep, warehouse
+from conf import entries, upkeep, warehouse
 from conf.home import Home
 from conf.tables import (
     BRONZE_DELIVERIES,
@@ -146,6 +146,8 @@ def set_trap(trap: Trap) -> None:
 
     for name in ("append", "replace_after", "merge"):
         around(warehouse, name, lambda home, table, **_: _commit(home, table))
+    for name in ("append", "replace_after"):
+        around(entries, name, lambda home, table, **_: _commit(home, table))
     around(warehouse, "_create", lambda home, table, **_: (f"create {table.name}", home.folder(table), LOG))
     around(silver.suites, "_write", lambda home, **_: _commit(home, SILVER_SUITES))
     around(silver.suites, "finish", lambda home, **_: _commit(home, SILVER_SUITES, "finish "))

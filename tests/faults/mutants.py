@@ -90,6 +90,12 @@ MUTANTS = (
         "writer.save(home.table(table))",
     ),
     Mutant(
+        "nor does one without Spark",
+        "conf/entries.py",
+        "app_transactions=markers",
+        "app_transactions=None",
+    ),
+    Mutant(
         "what follows an object on its line is ignored",
         "silver/reading.py",
         'is_whole = (F.size(envelope) == len(("payload", "seal"))) & (second["seal"] == F.md5(text))',

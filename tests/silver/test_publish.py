@@ -168,11 +168,11 @@ def test_a_later_batch_adds_what_is_new(undisturbed, rows):
 
 def crash_after(patch, table: tables.Table) -> None:
     """The process dies right after its commit to the table."""
-    for way in ("append", "replace"):
+    for way in ("append", "replace", "enter"):
         commit = getattr(Window, way)
 
-        def dying(window, frame, into, commit=commit):
-            commit(window, frame, into)
+        def dying(window, rows, into, commit=commit):
+            commit(window, rows, into)
             if into == table:
                 raise KeyboardInterrupt
 
