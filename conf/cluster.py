@@ -57,7 +57,7 @@ def sized_for(cores: int) -> dict[str, str]:
     """
     return {
         "spark.sql.shuffle.partitions": str(4 * cores),
-        "spark.databricks.delta.snapshotPartitions": str(min(cores, 50)),
+        "spark.databricks.delta.snapshotPartitions": str(min(max(cores // 2, 1), 50)),
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * cores),
     }
 

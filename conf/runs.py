@@ -88,6 +88,14 @@ def _commit(table: Table, entry: dict[str, Any]) -> Commit:
     )
 
 
+def noted_since(home: Home, table: Table, after: int) -> dict[int, dict[str, Any]]:
+    """By version later than `after`, what its commit noted: run, verb, who and facts of its own."""
+    held = warehouse.state(home, table)
+    if after >= held.version():
+        return {}
+    return {commit["version"]: notes.noted(commit) for commit in held.history(limit=held.version() - after)}
+
+
 def history(home: Home) -> list[Run]:
     """Every run of which a commit is still in the log, newest first."""
     by_table = {table: commits(home, table) for table in TABLES}

@@ -132,6 +132,8 @@ def spark_settings(settings: Settings, scratch: Path, given: dict[str, str]) -> 
         "spark.sql.maxConcurrentOutputFileWriters": "64",
         # from_json(...).field would otherwise be evaluated once per field.
         "spark.sql.optimizer.enableJsonExpressionOptimization": "false",
+        # What is merged was kept first, or made here: the same however often it is read.
+        "spark.databricks.delta.merge.materializeSource": "none",
         "spark.databricks.delta.write.txnVersion.autoReset.enabled": "true",
         "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
         **(objects.spark_settings() if objects.is_address(settings.home) else {}),

@@ -35,6 +35,18 @@ def past(home: Home, table: Table, column: str, value: int) -> int:
     return _bytes(files.filter(past))
 
 
+def of_span(home: Home, table: Table, column: str, first: date, last: date) -> int:
+    """How large the files are that may hold a row of these days or of one between, told from their
+    statistics of a column of UTC timestamps or dates.
+    """
+    files = warehouse.files(home, table)
+    if not files.num_rows:
+        return 0
+    least, most = (files[f"{edge}.{column}"].cast(pa.date32()) for edge in ("min", "max"))
+    overlaps = pc.and_(pc.less_equal(least, last), pc.greater_equal(most, first))
+    return _bytes(files.filter(pc.fill_null(overlaps, fill_value=True)))
+
+
 def _bytes(files: pa.Table) -> int:
     return int(pc.sum(files["size_bytes"]).as_py() or 0)
 

@@ -23,7 +23,7 @@ from conf import intact, notes, objects
 from conf.errors import LakehouseError
 from conf.home import Home
 from conf.on_disk import OnDisk
-from conf.tables import BRONZE_DELIVERIES, SILVER_LEDGER, SILVER_QUALITY, SILVER_VOLUME, TABLES, Table
+from conf.tables import BRONZE_EVENTS, GOLD, SILVER_EVENTS, SILVER_SUITES, TABLES, Table
 
 LANDING = "landing"
 """The source bronze takes from; its marker in bronze.events is the last bronze batch."""
@@ -33,8 +33,9 @@ _WRITE = "spark.databricks.delta.write"
 GONE = "gone"
 """The column by which `merge` is told to take a row out."""
 
-WITHOUT_SPARK = (BRONZE_DELIVERIES, SILVER_QUALITY, SILVER_LEDGER, SILVER_VOLUME)
-"""What a batch adds to these is a few rows, written by `conf.entries`."""
+BY_SPARK_ALONE = (BRONZE_EVENTS, SILVER_EVENTS, SILVER_SUITES, *GOLD)
+WITHOUT_SPARK = tuple(table for table in TABLES if table not in BY_SPARK_ALONE)
+"""What most batches add to these is a few rows, written by `conf.entries`."""
 
 RETENTION_DAYS = 30
 """Days through which every state of every table can be queried and rebuilt from."""
@@ -46,8 +47,10 @@ PROPERTIES = {
 BY_SPARK = {"delta.enableInCommitTimestamps": "true"}
 """Of tables that Spark alone writes: delta-rs writes to none that has these."""
 
-BY_OTHERS = {"delta.checkpointInterval": "10"}
-"""What Delta in Spark does unasked."""
+CHECKPOINT_EVERY = 10
+"""Commits of the first table; each later one has one more: all writing theirs in one batch, it would take
+half as long again as others.
+"""
 
 _BY_SPARK_ALONE = "inCommitTimestamp"
 
@@ -87,7 +90,7 @@ def _add_missing_columns(spark: SparkSession, home: Home, table: Table) -> None:
 def _open_to_others(spark: SparkSession, home: Home, table: Table) -> None:
     # An earlier version had Spark write these as well.
     if _BY_SPARK_ALONE in (state(home, table).protocol().writer_features or ()):
-        settings = ", ".join(f"'{name}' = '{value}'" for name, value in BY_OTHERS.items())
+        settings = ", ".join(f"'{name}' = '{value}'" for name, value in _properties(table).items())
         _alter(spark, home, table, f"SET TBLPROPERTIES ({settings})")
         _alter(spark, home, table, f"DROP FEATURE {_BY_SPARK_ALONE}")
 
@@ -97,16 +100,24 @@ def _alter(spark: SparkSession, home: Home, table: Table, how: str) -> None:
     spark.sql(f"ALTER TABLE delta.`{path}` {how}")
 
 
+def _properties(table: Table) -> dict[str, str]:
+    place = [declared.name for declared in TABLES].index(table.name)
+    return {
+        **PROPERTIES,
+        **({} if table in WITHOUT_SPARK else BY_SPARK),
+        **({"delta.enableChangeDataFeed": "true"} if table.change_feed else {}),
+        "delta.checkpointInterval": str(CHECKPOINT_EVERY + place),
+    }
+
+
 def _create(spark: SparkSession, home: Home, table: Table) -> None:
     # Delta takes a folder that is not empty for the table, and a creation that ended half way leaves one.
     left = [file.path for file in objects.listed(home.folder(table))]
     if all(path.startswith("_delta_log/") and not path.endswith(".parquet") for path in left):
         objects.remove(home.folder(table))
-    properties = PROPERTIES | (BY_OTHERS if table in WITHOUT_SPARK else BY_SPARK)
-    properties |= {"delta.enableChangeDataFeed": "true"} if table.change_feed else {}
     builder = SparkDeltaTable.createIfNotExists(spark).location(home.table(table))
     builder = builder.comment(f"One row per {table.grain}").partitionedBy(*table.partition)
-    for name, value in properties.items():
+    for name, value in _properties(table).items():
         builder = builder.property(name, value)
     ddl = spark.createDataFrame([], table.ddl).schema
     builder.addColumns(ddl).execute()
@@ -161,14 +172,6 @@ def state(home: Home, table: Table, version: int | None = None) -> DeltaTable:
         if told := intact.damaged(home, table):
             raise LakehouseError(told) from None
         raise
-
-
-def noted_since(home: Home, table: Table, after: int) -> dict[int, dict[str, Any]]:
-    """By version later than `after`, what its commit noted: run, verb, who and facts of its own."""
-    held = state(home, table)
-    if after >= held.version():
-        return {}
-    return {commit["version"]: notes.noted(commit) for commit in held.history(limit=held.version() - after)}
 
 
 def marker(home: Home, table: Table, source: str) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
-
-from conf import feed, warehouse
+from conf import entries, feed, warehouse
 from conf.errors import LakehouseError
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, Table
@@ -43,16 +41,15 @@ def waiting(home: Home) -> tuple[int, int]:
     return min(versions), version
 
 
-def note_unchanged(spark: SparkSession, home: Home, upto: int) -> None:
+def note_unchanged(home: Home, upto: int) -> None:
     """Note that gold has taken silver up to this version, for tables that it gave nothing to change; commits
     nothing when each has noted it with its own changes.
     """
     source = warehouse.identity(home, SILVER_EVENTS)
     for table, version in taken(home).items():
         if version < upto:
-            nothing = warehouse.local(spark, home, GOLD_RESTATEMENTS, [])
             counted = warehouse.marker(home, table, source)
-            warehouse.append(nothing, home, GOLD_RESTATEMENTS, _unchanged(source, table, counted), upto)
+            entries.append([], home, GOLD_RESTATEMENTS, _unchanged(source, table, counted), upto)
 
 
 def _unchanged(source: str, table: Table, version: int) -> str:

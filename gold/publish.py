@@ -13,12 +13,15 @@ from pyspark import inheritable_thread_target
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from conf import cluster, feed, log, notes, sizes, warehouse
+from conf import cluster, entries, feed, log, notes, runs, sizes, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, SILVER_EVENTS, Table
 from gold.progress import note_unchanged, taken, waiting
-from gold.restatements import NEW, caused, changed_again, reasons, restated
+from gold.restatements import NEW, by_table, caused, changed_again, reasons, restated
 from gold.statistics import BUCKET, buckets, differences, of_table, published, summarise, visits, within
+
+BUCKET_BYTES = 64
+"""About what a bucket takes in a file before it is compressed."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,12 @@ class Scope:
 
     `happened` holds the visits of every touched day, `buckets` those that changed events fall in, and
     `touched` the same with each source and cause; both are None when everything is to be counted.
-    `published` bounds what is compared, `bytes` what is read.
+    `published` bounds what is compared, `bytes` what is read; `gained` is how much of it is new.
     """
 
     happened: DataFrame
     bytes: int
+    gained: int
     published: DataFrame
     touched: DataFrame | None = None
     buckets: DataFrame | None = None
@@ -72,7 +76,7 @@ def publish(spark: SparkSession, home: Home) -> list[Published]:
     for start, end in _windows(home, after, upto):
         for step in _take(spark, home, start, end):
             buckets_changed[step.table] += step.buckets
-        note_unchanged(spark, home, end)
+        note_unchanged(home, end)
     return [Published(*changed) for changed in buckets_changed.items()] if after != upto else []
 
 
@@ -115,7 +119,7 @@ def _take(spark: SparkSession, home: Home, after: int, upto: int) -> list[Publis
     with cluster.planned_for(spark, scope.bytes):
         changed = differences(summarise(scope.happened, scope.buckets), scope.published)
         try:
-            return _publish(spark, home, changed, scope.touched, upto)
+            return _publish(spark, home, changed, scope, upto)
         finally:
             for held in (scope.touched, scope.buckets):
                 if held is not None:
@@ -123,19 +127,31 @@ def _take(spark: SparkSession, home: Home, after: int, upto: int) -> list[Publis
 
 
 def _publish(
-    spark: SparkSession, home: Home, changed: DataFrame, touched: DataFrame | None, upto: int | None
+    spark: SparkSession, home: Home, changed: DataFrame, scope: Scope | None, upto: int | None
 ) -> list[Published]:
     """Log and MERGE the buckets of `changed`, and note that silver is taken up to the version, if given."""
     # Cut from the tables it was read from: a cached frame that reads a table is dropped, and so computed
     # again, by each commit to that table, and the MERGEs below are such commits.
     changed = cluster.kept(changed)
-    changes = {row.table_name: row for row in _changes(changed).collect()}
-    _log_restatements(spark, home, changed, touched, upto)
+    changes = {row.table_name: row for row in by_table(changed).collect()}
+    few = sum(change.buckets for change in changes.values()) * BUCKET_BYTES < cluster.PARTITION_BYTES
+    changed = changed.coalesce(1) if few else changed
+    rows = _restated(spark, home, changed, scope.touched if scope else None, upto)
+    few_sources = scope is not None and scope.gained < cluster.PARTITION_BYTES
+    _log_restatements(rows, home, upto, few=few and few_sources)
     log.stage("gold", f"merging {sum(change.buckets for change in changes.values()):,} buckets", spark)
     source = warehouse.identity(home, SILVER_EVENTS)
-    with nullcontext() if upto is None else warehouse.marking(spark, source, upto):
+    marking = nullcontext() if upto is None else warehouse.marking(spark, source, upto)
+    with marking, cluster.planned_for(spark, _bytes_merged(home, changes)):
         _merge_all(spark, home, changed, changes)
     return [Published(name, change.buckets) for name, change in changes.items()]
+
+
+def _bytes_merged(home: Home, changes: dict[str, Row]) -> int:
+    """How much the merges read and write: the files that hold the days of the changes, and the changes."""
+    merged = [(table, changes[table.name]) for table in GOLD if table.name in changes]
+    of_files = [sizes.of_span(home, table, table.key[-1], days.first, days.last) for table, days in merged]
+    return sum(of_files, start=BUCKET_BYTES * sum(change.buckets for change in changes.values()))
 
 
 def _merge_all(spark: SparkSession, home: Home, changed: DataFrame, changes: dict[str, Row]) -> None:
@@ -166,22 +182,23 @@ def _merge(spark: SparkSession, home: Home, table: Table, changed: DataFrame, ch
 def _scope(spark: SparkSession, home: Home, after: int, upto: int) -> Scope:
     events = warehouse.read_version(spark, home, SILVER_EVENTS, upto)
     if not after or not feed.is_kept(home, SILVER_EVENTS, after):
-        return Scope(visits(events), sizes.of_table(home, SILVER_EVENTS), _published(spark, home))
-    gained = feed.changes(spark, home, SILVER_EVENTS, after, upto)
-    noted = warehouse.noted_since(home, SILVER_EVENTS, after)
+        size = sizes.of_table(home, SILVER_EVENTS)
+        return Scope(visits(events), size, size, _published(spark, home))
+    arrived = feed.changes(spark, home, SILVER_EVENTS, after, upto)
+    noted = runs.noted_since(home, SILVER_EVENTS, after)
     causes = {version: note["cause"] for version, note in noted.items() if "cause" in note}
     was_lost = any(note.get("lost") for note in noted.values())
-    size_gained = sizes.written_since(home, SILVER_EVENTS, after)
+    gained = sizes.written_since(home, SILVER_EVENTS, after)
     passing = warehouse.passing_over_lost_files(spark) if was_lost else nullcontext()
-    with passing, cluster.planned_for(spark, size_gained):
-        changed = visits(gained.transform(caused, causes), "source", "cause")
+    with passing, cluster.planned_for(spark, gained):
+        changed = visits(arrived.transform(caused, causes), "source", "cause")
         touched = buckets(changed, "source", "cause").persist()
         counted_anew = touched.select(*BUCKET, "day").distinct().persist()
         days = [row.day for row in counted_anew.select("day").distinct().collect()]
     happened = visits(events.where(F.col("event_date").isin(days)))
     live = _published(spark, home, (min(days), max(days)) if days else None)
     size = sizes.of_days(home, SILVER_EVENTS, days)
-    return Scope(happened, size, within(live, counted_anew), touched, counted_anew)
+    return Scope(happened, size, gained, within(live, counted_anew), touched, counted_anew)
 
 
 def _published(spark: SparkSession, home: Home, days: tuple[date, date] | None = None) -> DataFrame:
@@ -198,31 +215,29 @@ def _in_days(column: str, days: tuple[date, date]) -> Column:
     return (F.col(column) >= F.lit(first)) & (F.col(column) < F.lit(last + timedelta(days=1)))
 
 
-def _changes(changed: DataFrame) -> DataFrame:
-    """One row per table with changes: how many buckets, the first and the last day."""
-    return changed.groupBy("table_name").agg(
-        F.count(F.lit(1)).alias("buckets"),
-        F.min("day").alias("first"),
-        F.max("day").alias("last"),
-    )
-
-
-def _log_restatements(
+def _restated(
     spark: SparkSession, home: Home, changed: DataFrame, touched: DataFrame | None, upto: int | None
-) -> None:
-    """Log the buckets that were published before; nothing is written when there are none."""
+) -> DataFrame:
+    """The buckets that were published before, with gold.restatements' columns."""
     logged = warehouse.read(spark, home, GOLD_RESTATEMENTS)
     taken_back = logged.where(F.col(NEW[0]).isNull()).select(*BUCKET)
     if not warehouse.holds_null(home, GOLD_RESTATEMENTS, NEW[0]):
         taken_back = taken_back.limit(0)
     again = changed_again(changed, taken_back)
-    if again.isEmpty():
-        return
-    log.stage("gold", "logging restatements", spark)
     why = reasons(touched) if touched is not None else None
-    rows = restated(again, why, notes.run_of(spark), datetime.now(UTC), upto).coalesce(1)
-    if upto is None:
-        rows.write.format("delta").mode("append").save(home.table(GOLD_RESTATEMENTS))
+    return restated(again, why, notes.run_of(spark), datetime.now(UTC), upto)
+
+
+def _log_restatements(rows: DataFrame, home: Home, upto: int | None, *, few: bool) -> None:
+    """Log them; nothing is written when there are none. Of a reprocess `upto` is null."""
+    log.stage("gold", "logging restatements", rows.sparkSession)
+    source = warehouse.identity(home, SILVER_EVENTS)
+    if few and upto is not None:
+        if (told := rows.toArrow()).num_rows:
+            entries.append(told, home, GOLD_RESTATEMENTS, source, upto)
+    elif rows.isEmpty():
+        return
+    elif upto is None:
+        rows.coalesce(1).write.format("delta").mode("append").save(home.table(GOLD_RESTATEMENTS))
     else:
-        source = warehouse.identity(home, SILVER_EVENTS)
-        warehouse.append(rows, home, GOLD_RESTATEMENTS, source, upto)
+        warehouse.append(rows.coalesce(1), home, GOLD_RESTATEMENTS, source, upto)

@@ -28,6 +28,15 @@ def caused(touched: DataFrame, causes: dict[int, str]) -> DataFrame:
     return touched.withColumn("cause", cause)
 
 
+def by_table(changed: DataFrame) -> DataFrame:
+    """One row per table with changes: how many buckets, the first and the last day."""
+    return changed.groupBy("table_name").agg(
+        F.count(F.lit(1)).alias("buckets"),
+        F.min("day").alias("first"),
+        F.max("day").alias("last"),
+    )
+
+
 def changed_again(changed: DataFrame, taken_back: DataFrame) -> DataFrame:
     """The buckets of `changed` that were published before: they hold old numbers, or are among those
     `taken_back` (table_name, key, bucket) since.

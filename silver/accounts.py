@@ -37,6 +37,7 @@ class Tally:
     first_second: int | None = None
     last_second: int | None = None
     drifted: bool = False
+    bytes_aside: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Counted:
     def quarantined(self) -> int:
         """Records refused."""
         return sum(row.quarantined for row in self.by_delivery.values())
+
+    @property
+    def bytes_aside(self) -> int:
+        """Of refused payloads and of names of unknown fields."""
+        return sum(row.bytes_aside for row in self.by_delivery.values())
 
     @property
     def drifted(self) -> bool:
@@ -120,7 +126,8 @@ def write(
     outcome.accepted = sum(row["accepted"] for row in rows)
     outcome.duplicate = sum(row["duplicate"] for row in rows)
     if counted.drifted or window.marker(SILVER_DRIFT) > window.after:
-        window.replace(ledger.unknown_fields(judged, taken.numbered).coalesce(1), SILVER_DRIFT)
+        unknown = ledger.unknown_fields(judged, taken.numbered).coalesce(1)
+        window.replace(unknown, SILVER_DRIFT, counted.bytes_aside)
     window.describe("comparing volume, freshness and duplicates")
     of_batch = rules.load("batch")
     facts = validated_facts(window, rows, of_batch)

@@ -13,9 +13,11 @@ HOURS = 24
 
 def delivered_counts(judged: DataFrame, rules: list[str]) -> DataFrame:
     """One row per delivery: delivered, quarantined bigint, first_second, last_second bigint (unix seconds
-    of the valid records), drifted boolean (any unknown field), and for each of `rules` a bigint: records
-    of the delivery that break it.
+    of the valid records), drifted boolean (any unknown field), bytes_aside bigint (of refused payloads and
+    names of unknown fields), and for each of `rules` a bigint: records of the delivery that break it.
     """
+    refused = F.octet_length(F.when(F.col("refused"), F.col("payload")))
+    unknown = F.octet_length(F.array_join("extra_fields", ""))
     second = F.when(~F.col("refused"), F.col("timestamp_seconds"))
     return judged.groupBy("delivery").agg(
         F.count(F.lit(1)).alias("delivered"),
@@ -23,6 +25,7 @@ def delivered_counts(judged: DataFrame, rules: list[str]) -> DataFrame:
         F.min(second).alias("first_second"),
         F.max(second).alias("last_second"),
         F.bool_or(F.col("extra_fields").isNotNull()).alias("drifted"),
+        F.sum(F.coalesce(refused, F.lit(0)) + F.coalesce(unknown, F.lit(0))).alias("bytes_aside"),
         *[F.count_if(F.array_contains("rules", rule)).alias(rule) for rule in rules],
     )
 

@@ -160,7 +160,8 @@ def _write_events(window: Window, judged: DataFrame, numbered: DataFrame, counte
     with window.planned():
         if counted.quarantined or window.marker(SILVER_QUARANTINE) > window.after:
             window.describe(f"writing {counted.quarantined:,} refused records to quarantine")
-            window.replace(quarantine.of_deliveries(judged, numbered), SILVER_QUARANTINE)
+            refused = quarantine.of_deliveries(judged, numbered)
+            window.replace(refused, SILVER_QUARANTINE, counted.bytes_aside)
         spans = ledger.day_spans(valid).collect()
     if spans:
         valid_records = counted.delivered - counted.quarantined

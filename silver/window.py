@@ -66,9 +66,14 @@ class Window:
         """Append the batch's rows, once."""
         warehouse.append(rows, self.home, table, self.source, self.upto)
 
-    def replace(self, rows: DataFrame, table: Table) -> None:
-        """Write the batch's rows in place of what an unfinished attempt left."""
-        warehouse.replace_after(rows, self.home, table, self.source, self.after, self.upto)
+    def replace(self, rows: DataFrame, table: Table, size: int) -> None:
+        """Write the batch's rows, which take about so many bytes, in place of what an unfinished attempt
+        left.
+        """
+        if self.is_small and size < cluster.PARTITION_BYTES:
+            self.enter(rows.toArrow(), table)
+        else:
+            warehouse.replace_after(rows, self.home, table, self.source, self.after, self.upto)
 
     def enter(self, rows: entries.Rows, table: Table) -> None:
         """The same of a few rows made here."""

@@ -54,6 +54,29 @@ def test_past_a_batch(held):
     assert sizes.past(held, SILVER_EVENTS, "batch_id", 2) == 0
 
 
+def test_of_the_files_of_a_span_of_days(held):
+    spans = {
+        (-3, -1): 0,
+        (-1, 0): sum(on_disk(held, FIRST)),
+        (0, 0): sum(on_disk(held, FIRST)),
+        (1, 1): sum(on_disk(held, SECOND)),
+        (0, 1): sum(on_disk(held, FIRST, SECOND)),
+        (1, 5): sum(on_disk(held, SECOND)),
+        (2, 5): 0,
+    }
+    found = {
+        (first, last): sizes.of_span(
+            held,
+            SILVER_EVENTS,
+            "event_time",
+            (FIRST + timedelta(first)).date(),
+            (FIRST + timedelta(last)).date(),
+        )
+        for first, last in spans
+    }
+    assert found == spans
+
+
 def test_written_since_a_version(held):
     version = warehouse.state(held, SILVER_EVENTS).version()
     assert sizes.written_since(held, SILVER_EVENTS, version) == 0
@@ -70,6 +93,7 @@ def test_an_empty_table_has_no_bytes(lake):
     assert sizes.of_table(lake, SILVER_EVENTS) == 0
     assert sizes.of_days(lake, SILVER_EVENTS, [FIRST.date()]) == 0
     assert sizes.past(lake, SILVER_EVENTS, "batch_id", 0) == 0
+    assert sizes.of_span(lake, SILVER_EVENTS, "event_time", FIRST.date(), SECOND.date()) == 0
 
 
 @pytest.mark.parametrize(("size", "adaptive"), [(0, "false"), (cluster.FEW_BYTES, "true")])

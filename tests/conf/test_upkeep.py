@@ -117,6 +117,16 @@ def test_what_waits_to_be_read_is_left(spark, volume):
     assert (kept.waits, kept.after.files_kept) == ("gold has still to read it", 5)
 
 
+def test_no_two_tables_write_their_checkpoints_in_one_batch(empty_lake):
+    """A batch commits once to each: with one interval for all, every tenth took half as long again."""
+    intervals = [
+        int(warehouse.state(empty_lake, table).metadata().configuration["delta.checkpointInterval"])
+        for table in TABLES
+    ]
+    assert sorted(set(intervals)) == sorted(intervals)
+    assert 10 <= min(intervals) <= max(intervals) <= 25
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_the_promised_window_is_a_property_of_every_table(empty_lake, table):
     properties = warehouse.state(empty_lake, table).metadata().configuration

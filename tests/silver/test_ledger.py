@@ -18,6 +18,7 @@ JUDGED = pa.schema(
         "timestamp_seconds": pa.int64(),
         "extra_fields": pa.list_(pa.string()),
         "rules": pa.list_(pa.string()),
+        "payload": pa.string(),
     }
 )
 FINE: dict[str, Any] = {
@@ -26,6 +27,7 @@ FINE: dict[str, Any] = {
     "timestamp_seconds": 100,
     "extra_fields": None,
     "rules": [],
+    "payload": "{}",
 }
 
 
@@ -38,8 +40,8 @@ def test_delivered_counts(spark):
         spark,
         {},
         {"timestamp_seconds": 300},
-        {"timestamp_seconds": 200, "extra_fields": ["a"]},
-        {"refused": True, "timestamp_seconds": 5, "rules": ["one", "two"]},
+        {"timestamp_seconds": 200, "extra_fields": ["a", "\u2713"]},
+        {"refused": True, "payload": "\u00f6\u00f6", "timestamp_seconds": 5, "rules": ["one", "two"]},
         {"refused": True, "timestamp_seconds": None, "rules": ["two"]},
         {"delivery": 1, "refused": True, "timestamp_seconds": 7, "rules": ["two"]},
         {"delivery": None, "timestamp_seconds": 9},
@@ -53,6 +55,7 @@ def test_delivered_counts(spark):
             "first_second": 100,
             "last_second": 300,
             "drifted": True,
+            "bytes_aside": len("a") + 3 + 4 + len("{}"),
             "one": 1,
             "two": 2,
         },
@@ -63,6 +66,7 @@ def test_delivered_counts(spark):
             "first_second": None,
             "last_second": None,
             "drifted": False,
+            "bytes_aside": 2,
             "one": 0,
             "two": 1,
         },
@@ -73,6 +77,7 @@ def test_delivered_counts(spark):
             "first_second": 9,
             "last_second": 9,
             "drifted": False,
+            "bytes_aside": 0,
             "one": 0,
             "two": 0,
         },

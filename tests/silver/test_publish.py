@@ -171,8 +171,8 @@ def crash_after(patch, table: tables.Table) -> None:
     for way in ("append", "replace", "enter"):
         commit = getattr(Window, way)
 
-        def dying(window, rows, into, commit=commit):
-            commit(window, rows, into)
+        def dying(window, rows, into, *size, commit=commit):
+            commit(window, rows, into, *size)
             if into == table:
                 raise KeyboardInterrupt
 

@@ -22,7 +22,7 @@ import polars as pl
 import pytest
 
 import generator
-from conf import warehouse
+from conf import runs, warehouse
 from conf.home import Home
 from conf.tables import (
     BRONZE_EVENTS,
@@ -175,9 +175,9 @@ def test_its_gold_equals_the_key(caught_up, sent, table):
 
 def test_every_interval_is_a_run_of_its_own(streamed):
     home, _ = streamed
-    notes = warehouse.noted_since(home, SILVER_LEDGER, 0)
-    runs = {note["upto"]: note["run"] for note in notes.values() if note.get("verb") == "stream"}
-    assert len(set(runs.values())) == len(runs) >= 2
+    notes = runs.noted_since(home, SILVER_LEDGER, 0)
+    by_batch = {note["upto"]: note["run"] for note in notes.values() if note.get("verb") == "stream"}
+    assert len(set(by_batch.values())) == len(by_batch) >= 2
 
 
 RECORD = {"timestamp": 1772366400, "event_type": 0, "banner_id": "b", "placement_id": "p", "page_id": "g"}
