@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from delta.tables import DeltaTable
 
-from conf import notes, tables, warehouse
+from conf import cluster, notes, tables, warehouse
 from conf.home import Home
 from conf.tables import GOLD, GOLD_RESTATEMENTS, PLACEMENT_DAILY, SILVER_EVENTS, Table
 from gold import preview, progress, publish, restatements, statistics, verify
@@ -62,12 +63,15 @@ def numbers(row: dict[str, Any], age: str) -> tuple[int | None, ...]:
     return tuple(row[f"{age}_{name}"] for name in tables.STATISTICS)
 
 
-@pytest.fixture(scope="module")
-def empty(spark, tmp_path_factory) -> Home:
+@pytest.fixture(scope="module", params=[cluster.PARTITION_BYTES, 1], ids=["small", "large"])
+def empty(spark, tmp_path_factory, request) -> Iterator[Home]:
+    """What is a batch of few bytes is in the second large: Spark writes its restatements."""
     home = Home(tmp_path_factory.mktemp("restated") / "home")
     for table in (SILVER_EVENTS, GOLD_RESTATEMENTS, *GOLD):
         warehouse._create(spark, home, table)
-    return home
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "PARTITION_BYTES", request.param)
+        yield home
 
 
 STEPS = [
@@ -91,6 +95,13 @@ def story(spark, empty) -> tuple[Home, dict[Any, Any]]:
         publish.publish(spark, empty)
         first = published(empty) | first
     return empty, first
+
+
+def test_spark_writes_the_restatements_of_a_large_batch_alone(story):
+    *commits, _ = warehouse.state(story[0], GOLD_RESTATEMENTS).history()
+    engine = "delta-rs" if cluster.PARTITION_BYTES > 1 else "Apache-Spark"
+    assert len(commits) == 4
+    assert {commit["engineInfo"].startswith(engine) for commit in commits} == {True}
 
 
 def test_the_log_tells_every_change(story):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conf import cluster, tables
+from conf import cluster, tables, warehouse
 from conf.errors import LakehouseError
 from conf.home import Home
 from silver import publish, rules
@@ -197,6 +197,21 @@ def test_a_crash_after_any_commit_heals(spark, second, undisturbed, copy_of, row
     assert {one.name: rows(home, one) for one in COMMITS} == {
         one.name: rows(undisturbed, one) for one in COMMITS
     }
+
+
+@pytest.mark.parametrize(
+    ("few_bytes", "engine"), [(cluster.PARTITION_BYTES, "delta-rs"), (1, "Apache-Spark")]
+)
+def test_a_large_batch_holds_the_same_by_another_hand(
+    spark, second, undisturbed, copy_of, rows, monkeypatch, few_bytes, engine
+):
+    monkeypatch.setattr(cluster, "PARTITION_BYTES", few_bytes)
+    home = copy_of(second)
+    publish.publish(spark, home)
+    for table in (tables.SILVER_QUARANTINE, tables.SILVER_DRIFT):
+        [newest] = warehouse.state(home, table).history(1)
+        assert newest["engineInfo"].startswith(engine)
+        assert rows(home, table) == rows(undisturbed, table)
 
 
 def test_a_crash_heals_together_with_a_later_delivery(spark, second, copy_of, deliver, line, rows):
